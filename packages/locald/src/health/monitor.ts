@@ -1,0 +1,49 @@
+// What the supervisor asks of health, and what it is told: the contract of this folder.
+import type { HealthSource } from '@locald/protocol'
+import type { ProbeSpec } from './probe-spec.ts'
+import type { RunIdentity } from '../lib/process-tree.ts'
+
+/** One run of an instance whose health is watched. */
+export interface HealthSubject {
+  readonly run: string
+  readonly identity: RunIdentity
+  /** Start of the run, milliseconds since the epoch. */
+  readonly startedAt: number
+  /** The port it was given; null when it has none. */
+  readonly port: number | null
+  readonly listening: 'must' | 'may' | 'never'
+  readonly portDiscovery: 'auto' | 'scan' | 'off'
+  /** Absent: inferred from `listening`. */
+  readonly check?: ProbeSpec
+  /** For command checks. */
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  /** Whether it was healthy already (a daemon taking over): failures count at once. */
+  readonly wasHealthy: boolean
+}
+
+export type HealthReport =
+  /** Healthy from now on; repeated when the source or the ports change. */
+  | {
+      readonly type: 'healthy'
+      readonly source: HealthSource
+      readonly message: string
+      /** Where it listens, the chosen one first; empty when that is not known. */
+      readonly ports: readonly number[]
+      readonly warnings: readonly string[]
+    }
+  /** It was healthy and is not any more, or (never healthy) it was found to be wrong: somebody else's listener. */
+  | { readonly type: 'unhealthy'; readonly source: HealthSource; readonly message: string; readonly output?: string }
+  /** A check gave another result than the one before, without changing the status: what to show in `why`. */
+  | { readonly type: 'checked'; readonly source: HealthSource; readonly message: string; readonly output?: string }
+
+/** Watches until disposed. Reports nothing after that. */
+export interface HealthMonitor extends Disposable {
+  /** What decides, as far as that is known yet. */
+  readonly source: HealthSource
+}
+
+export interface HealthDependencies {
+  /** Lines of this run's output from its start on, for log checks. Ends when `signal` aborts. */
+  readonly lines: (run: string, signal: AbortSignal) => AsyncIterable<string>
+}

@@ -1,0 +1,35 @@
+// What can be asked of the recorded output: the contract of this folder.
+import type { LogLine } from '@locald/protocol'
+
+/** The recorded output of one instance. */
+export interface LogSource {
+  /** Shown as `service` in its lines: `web`, `web.2`. */
+  readonly label: string
+  /** Its folder of segments, absolute. */
+  readonly directory: string
+  /** Its name in the keeper's `grew` messages. */
+  readonly stream: string
+}
+
+export interface LogQuery {
+  /** Only the last lines, counted over all sources together. */
+  readonly tail?: number
+  /** Milliseconds since the epoch. */
+  readonly since?: number
+  readonly until?: number
+  readonly grep?: RegExp
+  /** A run's number; negative counts from the newest (-1). */
+  readonly run?: number
+  /** From a line's `cursor`: everything after it. */
+  readonly cursor?: string
+}
+
+/** Follows: after what is recorded, what is being recorded, until `signal` aborts. */
+export interface LogFollow {
+  readonly signal: AbortSignal
+  /** Calls `listener` with the stream whenever output was added; returns how to stop that. */
+  readonly onGrew: (listener: (stream: string) => void) => () => void
+}
+
+/** Lines of all sources in the order of time. Reads as it is iterated: a slow reader holds nothing up. */
+export type ReadLogs = (sources: readonly LogSource[], query: LogQuery, follow?: LogFollow) => AsyncIterable<LogLine>

@@ -1,0 +1,110 @@
+// Requests and answers of the HTTP API (version 1), as plain types: the command line reads answers without a parser.
+import type { OrderKind } from './events.ts'
+import type { HealthSource, ProjectStatus, ServiceSnapshot } from './service.ts'
+
+/** Prefix of every path of this version of the API. */
+export const apiPrefix = '/v1'
+
+/**
+ * Which project a request is about. `dir` is where to look for a configuration, upwards (the caller's working
+ * directory); `file` names one outright. With neither, a request is about all projects.
+ */
+export interface ProjectSelector {
+  readonly dir?: string
+  readonly file?: string
+}
+
+/** POST /v1/orders: start, stop or restart services. Answered at once; what comes of it arrives as events. */
+export interface OrderRequest extends ProjectSelector {
+  readonly kind: OrderKind
+  /** Chosen by the client and unguessable; the same order sent twice (the daemon was replaced meanwhile) is one order. */
+  readonly order: string
+  /** Services by name (`web`) or instance (`web.2`); empty: all. */
+  readonly services: readonly string[]
+  /** up, start: the client's environment, which services inherit. */
+  readonly shell_env?: Readonly<Record<string, string>>
+  /** up, start: `--env KEY=VALUE`. */
+  readonly env?: Readonly<Record<string, string>>
+  /** up: fail the order when not everything is healthy by then. */
+  readonly timeout_ms?: number
+  /** start: apply the restart policy instead of stopping everything at the first exit. */
+  readonly restart?: boolean
+  /** stop: SIGKILL at once. */
+  readonly now?: boolean
+}
+
+/** Answer of POST /v1/orders. Events after `seq` tell the rest; the last one of the order is `order.ended`. */
+export interface OrderAnswer {
+  readonly order: string
+  readonly seq: number
+  readonly status: ProjectStatus
+}
+
+/** One line of `logs --json`. */
+export interface LogLine {
+  /** ISO 8601 with milliseconds. */
+  readonly at: string
+  /** The service's label: `web`, or `web.2` with replicas. */
+  readonly service: string
+  /** `stdout` and `stderr` of a service with pipes, `pty` of one with a terminal, `locald` for what happened to it. */
+  readonly stream: 'stdout' | 'stderr' | 'pty' | 'locald'
+  readonly run: number
+  readonly text: string
+  /** Where to go on reading, for every service of this answer; on the last line of a batch. */
+  readonly cursor?: string
+}
+
+/** One variable of `env SERVICE --json`. */
+export interface EnvVariable {
+  readonly name: string
+  readonly value: string
+  /** Which level it comes from. */
+  readonly source: EnvSource
+  /** The file that sets it, when a file does. */
+  readonly file: string | null
+  readonly line: number | null
+}
+
+export type EnvSource = 'shell' | 'sibling' | 'dotenv' | 'project' | 'env_file' | 'service' | 'locald' | 'flag'
+
+/** One row of `ports --json`. */
+export interface PortRow {
+  readonly project: string
+  readonly service: string
+  readonly instance: number
+  readonly port: number
+  /** `fixed` by the configuration, `assigned` by locald, `discovered` as a listener of the service. */
+  readonly kind: 'fixed' | 'assigned' | 'discovered'
+  /** Whether a process of the service listens there now. */
+  readonly listening: boolean
+  /** Who listens there instead, when somebody else does. */
+  readonly holder: PortHolder | null
+}
+
+/** Who listens on a port; `pid` and `command` are null where the system does not let us see them. */
+export interface PortHolder {
+  readonly pid: number | null
+  readonly command: string | null
+  readonly user: string | null
+}
+
+/** `why SERVICE --json`. */
+export interface WhyAnswer {
+  readonly service: string
+  readonly snapshots: readonly ServiceSnapshot[]
+  /** The conclusion in a sentence. */
+  readonly summary: string
+  /** From this service down to the one that everything waits for. */
+  readonly chain: readonly { readonly service: string; readonly state: string; readonly reason: string }[]
+  readonly probe: {
+    readonly source: HealthSource | null
+    readonly description: string
+    readonly last_result: string | null
+    readonly last_output: string | null
+    readonly at: string | null
+  } | null
+  readonly ports: readonly PortRow[]
+  readonly last_lines: readonly LogLine[]
+  /** What to do, one step each. */
+  readonly advice: readonly string[]
+}

@@ -1,0 +1,2 @@
+// The schema of locald.toml.
+export const schemaVersion = 1

@@ -1,0 +1,5 @@
+// The shapes shared by the daemon, the command line and the dashboard. Free of parsers: see `./config.ts` for those.
+export * from './api.ts'
+export * from './errors.ts'
+export * from './events.ts'
+export * from './service.ts'
