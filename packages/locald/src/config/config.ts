@@ -103,12 +103,14 @@ export interface ServiceConfig {
   readonly dependsOn: readonly DependencyConfig[]
   readonly healthCheck?: HealthCheck
   readonly onUnhealthy: 'ignore' | 'restart'
-  readonly startTimeoutMs: number
+  /** Until it counts as unhealthy when it has never been healthy. Default 60 s; null (the default of a task): never. */
+  readonly startTimeoutMs: number | null
+  /** Default `on-failure`; of a task `never`. */
   readonly restart: RestartPolicy
   /** With its SIG prefix. Default SIGTERM. */
   readonly stopSignal: NodeJS.Signals
-  /** Default 10 s. `Infinity` never kills. */
-  readonly stopTimeoutMs: number
+  /** From the stop signal to SIGKILL. Default 10 s; null: never. */
+  readonly stopTimeoutMs: number | null
   readonly stopScope: StopScope
   readonly watch: readonly string[]
   readonly tty: boolean
