@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const packageDirectory = join(root, 'packages/locald')
 
-export default function setup(): void {
+export function setup(): void {
   const built = ['cli', 'daemon', 'keeper'].map((name) => modifiedAt(join(packageDirectory, 'dist', `${name}.cjs`)))
   const sources = ['packages/locald', 'packages/protocol'].map((name) => newestBelow(join(root, name)))
   if (Math.min(...built) > Math.max(...sources)) return
