@@ -1,0 +1,3 @@
+process.on('SIGTERM', () => console.log('got SIGTERM, staying'))
+console.log('ready')
+setInterval(() => {}, 1000)
