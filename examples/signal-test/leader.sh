@@ -3,4 +3,4 @@ sleep 1000 &
 child=$!
 trap 'echo "got SIGQUIT, ending the child"; kill "$child"; wait "$child"; echo "child ended with $?"; exit 0' QUIT
 echo ready
-while :; do wait "$child"; done
+wait "$child"

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs the system programs that some tests run as services. Debian and Ubuntu, as root or with sudo; anywhere else it
+# names what is missing. Tests that need a missing program are skipped, which fails them where CI is set.
+set -euo pipefail
+
+declare -A package_of=([python3]=python3 [curl]=curl [setsid]=util-linux [ps]=procps)
+missing=()
+for program in "${!package_of[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
+done
+if [[ ${#missing[@]} -eq 0 ]]; then
+  exit 0
+fi
+
+as_root=()
+if [[ $(id -u) -ne 0 ]]; then
+  if ! command -v sudo >/dev/null; then
+    echo "Missing, and neither root nor sudo to install them: ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+if ! command -v apt-get >/dev/null; then
+  echo "Missing, and no apt-get to install them: ${missing[*]}" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+echo "Installed: ${missing[*]}"
