@@ -1,4 +1,7 @@
-// Which processes belong to which run.
+// Which processes belong to which run: pure attribution over a snapshot of the process table.
+import { linuxProcesses } from './linux-processes.ts'
+import { macosProcesses } from './macos-processes.ts'
+import type { ProcessEntry, ProcessSource, ProcessTable } from './process-source.ts'
 
 /** How the processes of a run are recognised. All of it is inherited by children, each part by other means. */
 export interface RunIdentity {
@@ -6,8 +9,111 @@ export interface RunIdentity {
   readonly pid: number
   /** Start time of `pid` in clock ticks since boot: together with the pid it names one process for good. */
   readonly startTime: number
-  /** Value of `LOCALD_RUN` in the environment of its processes. */
+  /** Value of `LOCALD_RUN` in the environment of its processes; unique on the machine. */
   readonly marker: string
-  /** Timer slack of its processes in nanoseconds, which survives `env -i` and a double fork; null where unsupported. */
-  readonly timerSlack: number | null
+  /**
+   * Soft limit of file locks (RLIMIT_LOCKS) of its processes. Linux ignores that limit since 2.6 but children inherit it
+   * through `env -i`, `setsid` and a double fork, and anyone may read it in `/proc/PID/limits`. Unique on the machine;
+   * null where there is no such limit.
+   */
+  readonly lockLimit: number | null
+}
+
+const source: ProcessSource = process.platform === 'darwin' ? macosProcesses : linuxProcesses
+
+/** A snapshot of every process that can be seen. */
+export function readProcesses(): ProcessTable {
+  return source.read()
+}
+
+/** Start time of a process in the unit of `RunIdentity`, null when there is none of that pid. Zombies count. */
+export function startTimeOf(pid: number): number | null {
+  return source.startTime(pid)
+}
+
+/** What a process was called with, for people: at most 200 characters. */
+export function commandLineOf(entry: ProcessEntry): string {
+  return source.commandLine(entry).slice(0, 200)
+}
+
+interface AttributionOptions {
+  /**
+   * Look at marker and limit of descendants of this process alone: of the keeper, whose child every orphan of a run
+   * becomes. Default: of every process that is younger than the oldest run, which costs two more reads for each.
+   */
+  readonly under?: number
+  /** Replaced in tests. */
+  readonly evidence?: ProcessSource['evidence']
+}
+
+/**
+ * The living processes of each run, by marker. A process belongs to the run whose leader is among its ancestors, else to
+ * the one whose session it is in, else to the one whose limit or marker it carries; its children go with it. Zombies are
+ * never members.
+ */
+export function membersByRun(
+  identities: Iterable<RunIdentity>,
+  table: ProcessTable,
+  options: AttributionOptions = {},
+): ReadonlyMap<string, readonly ProcessEntry[]> {
+  const known = [...identities]
+  const oldest = Math.min(...known.map((identity) => identity.startTime))
+  const leaders = new Map(known.map((identity) => [identity.pid, identity]))
+  const byMarker = new Map(known.map((identity) => [identity.marker, identity]))
+  const byLimit = new Map(known.map((identity) => [identity.lockLimit, identity]))
+  byLimit.delete(null)
+  const evidence = options.evidence ?? source.evidence
+
+  const ledRun = (entry: ProcessEntry): RunIdentity | null => {
+    const led = leaders.get(entry.pid)
+    return led?.startTime === entry.startTime ? led : null
+  }
+  const sessionRun = (entry: ProcessEntry): RunIdentity | null => {
+    const session = leaders.get(entry.session)
+    if (session === undefined || entry.startTime < session.startTime) return null
+    // The pid of a leader that is gone can come to lead somebody else's session.
+    const leader = table.get(entry.session)
+    return leader === undefined || leader.startTime === session.startTime ? session : null
+  }
+  const carriedRun = (entry: ProcessEntry): RunIdentity | null => {
+    if (entry.startTime < oldest) return null
+    const { lockLimit, marker } = evidence(entry.pid)
+    const byItsLimit = lockLimit === null ? undefined : byLimit.get(lockLimit)
+    return byItsLimit ?? (marker === null ? null : (byMarker.get(marker) ?? null))
+  }
+
+  interface Place {
+    readonly run: RunIdentity | null
+    readonly isUnder: boolean
+  }
+  const top: Place = { run: null, isUnder: options.under === undefined }
+  const places = new Map<number, Place>()
+  const placeOf = (entry: ProcessEntry): Place => {
+    const before = places.get(entry.pid)
+    if (before !== undefined) return before
+    places.set(entry.pid, top) // ends a circle, which a table that was read while processes came and went can show
+    const parent = table.get(entry.parent)
+    const above = parent === undefined ? top : placeOf(parent)
+    const isRoot = entry.pid === options.under
+    const run = ledRun(entry) ?? above.run ?? sessionRun(entry) ?? (above.isUnder && !isRoot ? carriedRun(entry) : null)
+    const place = { run, isUnder: above.isUnder || isRoot }
+    places.set(entry.pid, place)
+    return place
+  }
+
+  const members = new Map<string, ProcessEntry[]>(known.map((identity) => [identity.marker, []]))
+  for (const entry of table.values()) {
+    const { run } = placeOf(entry)
+    if (run !== null && entry.alive) members.get(run.marker)?.push(entry)
+  }
+  return members
+}
+
+/** The living processes of one run. */
+export function membersOf(
+  identity: RunIdentity,
+  table: ProcessTable,
+  options: AttributionOptions = {},
+): readonly ProcessEntry[] {
+  return membersByRun([identity], table, options).get(identity.marker) ?? []
 }
