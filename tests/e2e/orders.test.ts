@@ -1,0 +1,121 @@
+// Orders that meet: twice at once, interrupted, taken back; many services; a daemon that dies meanwhile.
+import type { ServerStatus } from '@locald/protocol'
+import { expect, test } from 'vitest'
+import { createHarness } from '../support/harness.ts'
+import { findLeftovers } from '../support/leftovers.ts'
+
+const slow = `[services.db]
+type = "worker"
+command = "exec sleep 1000"
+health_check = { command = "test -e ready", interval = "1s" }
+[services.web]
+type = "worker"
+command = "exec sleep 1000"
+depends_on = ["db"]
+`
+
+test('`up` twice at once, with no daemon yet, starts one keeper and each service once', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': '[services.web]\ntype = "worker"\ncommand = "echo started; exec sleep 1000"\n',
+  })
+  const [first, second] = await Promise.all([project.locald('up'), project.locald('up')])
+  // One of them may be told that the other took over; at least one sees it through.
+  expect([first.code, second.code]).toContain(0)
+  for (const { code, stderr } of [first, second]) if (code !== 0) expect(stderr).toContain('superseded')
+  expect(await project.lines('web')).toEqual(['started'])
+  const keepers = findLeftovers({ variable: `LOCALD_HOME=${harness.home}` }).filter(({ command }) =>
+    command.includes('keeper'),
+  )
+  expect(keepers).toHaveLength(1)
+})
+
+test('Ctrl-C during `up` detaches with 130, says so, and starting goes on', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': slow })
+  const up = project.start('up')
+  await project.waitFor('db', (service) => service.pid !== null)
+  up.signal('SIGINT')
+  const { code, stderr, stdout } = await up.ended
+  expect(code).toBe(130)
+  expect(stderr + stdout).toMatch(/go(es)? on|background|continue/iu)
+  project.write('ready', '')
+  await project.waitFor('web', (service) => service.state === 'running')
+})
+
+test('`stop` during start: the client of `up` is told, and nothing is left', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': slow })
+  const up = project.start('up')
+  await project.waitFor('db', (service) => service.pid !== null)
+  expect((await project.locald('stop')).code).toBe(0)
+  const { code, stderr } = await up.ended
+  expect(code).toBe(1)
+  expect(stderr).toContain('superseded')
+  expect((await project.status()).services.map((service) => service.state)).toEqual(['stopped', 'stopped'])
+  expect(findLeftovers({ directory: project.directory })).toEqual([])
+  project.write('ready', '')
+  expect((await project.service('web')).run).toBe(0)
+})
+
+test('`restart` gives a service a new process and leaves its siblings alone', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ Procfile: 'one: exec sleep 1000\ntwo: exec sleep 1000\n' })
+  await project.up()
+  const one = await project.service('one')
+  const two = await project.service('two')
+  expect((await project.locald('restart', 'one')).code).toBe(0)
+  expect((await project.service('one')).pid).not.toBe(one.pid)
+  expect((await project.service('two')).pid).toBe(two.pid)
+})
+
+test('200 services start, are healthy, and stop', { timeout: 120_000 }, async () => {
+  await using harness = createHarness()
+  const services = Array.from(
+    { length: 200 },
+    (_, index) => `[services.s${index}]\ntype = "worker"\ncommand = ["sleep", "1000"]\n`,
+  )
+  const project = harness.project({ 'locald.toml': services.join('') })
+  await project.up()
+  const { services: shown } = await project.status()
+  expect(shown).toHaveLength(200)
+  expect(new Set(shown.map(({ state, health }) => `${state} ${health.status}`))).toEqual(new Set(['running healthy']))
+  expect(new Set(shown.map((service) => service.pid)).size).toBe(200)
+  expect((await project.locald('stop')).code).toBe(0)
+  expect(findLeftovers({ directory: project.directory })).toEqual([])
+})
+
+test('a daemon that is killed is replaced; services run on and no line is lost', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'count.mjs': `let n = 0; setInterval(() => console.log('line ' + n++), 5)`,
+    'locald.toml': '[services.counter]\ntype = "worker"\ncommand = "exec node count.mjs"\n',
+  })
+  await project.up()
+  const { pid } = await project.service('counter')
+  const before = await harness.serverStatus()
+  for (let kill = 0; kill < 3; kill += 1) {
+    const { daemon } = await harness.serverStatus()
+    process.kill(daemon?.pid ?? 0, 'SIGKILL')
+  }
+  const after: ServerStatus = await harness.serverStatus()
+  expect(after.keeper?.pid).toBe(before.keeper?.pid)
+  expect(after.daemon?.pid).not.toBe(before.daemon?.pid)
+  expect(await project.service('counter')).toMatchObject({ pid, state: 'running', restarts: 0 })
+  expect((await project.locald('stop')).code).toBe(0)
+  const lines = await project.lines('counter')
+  expect(lines).toEqual(lines.map((_, index) => `line ${index}`))
+  expect(lines.length).toBeGreaterThan(10)
+})
+
+test('`server stop` ends services, daemon and keeper', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ Procfile: 'one: exec sleep 1000\n' })
+  await project.up()
+  expect((await harness.locald(['server', 'stop'])).code).toBe(0)
+  expect(findLeftovers({ directory: project.directory, variable: `LOCALD_HOME=${harness.home}` })).toEqual([])
+  // Nothing ran: still a success.
+  expect((await harness.locald(['server', 'stop'])).code).toBe(0)
+  expect((await project.locald('stop')).code).toBe(0)
+  expect((await project.locald('status')).code).toBe(0)
+})
