@@ -2,7 +2,7 @@
 import type { ProjectStatus, ServiceSnapshot } from './service.ts'
 
 interface EventBase {
-  /** Grows by one with each event of a daemon's journal; the `id` of the server-sent event. */
+  /** Grows with each event; the `id` of the server-sent event. */
   readonly seq: number
   /** ISO 8601. */
   readonly at: string
