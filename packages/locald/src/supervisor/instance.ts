@@ -1,0 +1,109 @@
+// One instance of a service as the supervisor keeps it: plain data that survives the daemon in the journal.
+import type { HealthSource, ServiceExit } from '@locald/protocol'
+import type { RunIdentity } from '../lib/process-tree.ts'
+
+/** One life of a process, from the order to spawn it until nothing of its tree is left. */
+export interface Run {
+  /** What the keeper knows it by. */
+  readonly id: string
+  /** Counts the runs of this instance from 1. */
+  readonly number: number
+  /** Null until the keeper has spawned it. */
+  readonly identity: RunIdentity | null
+  /** When it was ordered, then when it was spawned; milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Hash of the service's plan at the time. */
+  readonly hash: string
+}
+
+/**
+ * Where an instance is. Each state holds only what it needs:
+ *
+ *     stopped ◀───────────────────────────────┐
+ *        │ start                              │ stop
+ *        ▼         dependencies-met           │
+ *     waiting ─────────────────▶ starting ────┼──▶ stopping ──emptied──▶ stopped | waiting (restart)
+ *        ▲                          │ healthy │       ▲
+ *        │ due                      ▼         │       │ exited, unhealthy (on_unhealthy)
+ *     backoff ◀──┐               running ─────┴───────┘
+ *                └─ restart policy, once the tree is empty ─▶ completed | failed
+ */
+export type InstanceState =
+  | { readonly id: 'stopped' }
+  /** For its dependencies. */
+  | { readonly id: 'waiting'; readonly since: number }
+  /** Until it is healthy for the first time. `deadline`: when that is overdue; null: never, or not spawned yet. */
+  | { readonly id: 'starting'; readonly run: Run; readonly deadline: number | null; readonly overdue: boolean }
+  | { readonly id: 'running'; readonly run: Run; readonly healthy: boolean }
+  /** Its leader has exited or is being ended; waits until nothing of the tree is left. */
+  | {
+      readonly id: 'stopping'
+      readonly run: Run
+      readonly since: number
+      readonly exit: ServiceExit | null
+      /** What comes afterwards: what the restart policy says, nothing, or another start. */
+      readonly then: 'policy' | 'stop' | 'start'
+      /** The signal that an `end` sent, for the reason of the exit; null when it exited by itself. */
+      readonly signalled: string | null
+      readonly killed: boolean
+    }
+  | { readonly id: 'backoff'; readonly until: number; readonly reason: string }
+  | { readonly id: 'completed' }
+  | { readonly id: 'failed'; readonly reason: string }
+
+export type StateId = InstanceState['id']
+
+/** What is remembered of an instance across its states. */
+export interface InstanceMemory {
+  /** Whether it ought to be up. False from the moment a stop is accepted, before its turn has come. */
+  readonly wanted: boolean
+  /** Runs so far. */
+  readonly runs: number
+  /** Restarts by the policy since the last order. */
+  readonly restarts: number
+  /** Times of the latest crashes, oldest first; milliseconds since the epoch. */
+  readonly crashes: readonly number[]
+  readonly exit: ServiceExit | null
+  readonly readyAfterMs: number | null
+  /** Start of the current or last run. */
+  readonly startedAt: number | null
+  readonly health: { readonly source: HealthSource; readonly message: string; readonly output: string | null } | null
+  /** Where it was seen listening, the chosen one first. */
+  readonly ports: readonly number[]
+  readonly warnings: readonly string[]
+  /** Processes of the last run that could not be ended. */
+  readonly survivors: readonly string[]
+}
+
+export interface Instance {
+  readonly state: InstanceState
+  readonly memory: InstanceMemory
+}
+
+export const newInstance: Instance = {
+  state: { id: 'stopped' },
+  memory: {
+    wanted: false,
+    runs: 0,
+    restarts: 0,
+    crashes: [],
+    exit: null,
+    readyAfterMs: null,
+    startedAt: null,
+    health: null,
+    ports: [],
+    warnings: [],
+    survivors: [],
+  },
+}
+
+/** The run of an instance that has processes, or may have. */
+export function runOf(instance: Instance): Run | null {
+  const { state } = instance
+  return state.id === 'starting' || state.id === 'running' || state.id === 'stopping' ? state.run : null
+}
+
+/** Whether it has, or is about to have, processes, or will by itself. */
+export function isActive(instance: Instance): boolean {
+  return !['stopped', 'completed', 'failed'].includes(instance.state.id)
+}

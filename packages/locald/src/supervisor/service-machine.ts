@@ -1,0 +1,416 @@
+// The life of one instance, as a pure function. Effects are carried out by the supervisor, which feeds their results back
+// in; timers and health monitors are not effects but follow from the state (`dueAt`, `isWatched`), so that a new daemon
+// only has to look at the state to go on.
+import type { HealthSource, ServiceEventType, ServiceExit } from '@locald/protocol'
+import type { RestartPolicy } from '../config/config.ts'
+import type { RunIdentity } from '../lib/process-tree.ts'
+import { unreachable } from '../lib/unreachable.ts'
+import { afterExit } from './restart-policy.ts'
+import { runOf } from './instance.ts'
+import type { Instance, InstanceMemory, InstanceState, Run } from './instance.ts'
+
+/** What the machine has to know of the service. */
+export interface MachineSettings {
+  readonly isTask: boolean
+  readonly restart: RestartPolicy
+  readonly startTimeoutMs: number | null
+  readonly onUnhealthy: 'ignore' | 'restart'
+  readonly stopSignal: string
+  readonly hash: string
+}
+
+/** Of an instance whose service is no longer known. */
+export const defaultSettings: MachineSettings = {
+  isTask: false,
+  restart: 'never',
+  startTimeoutMs: null,
+  onUnhealthy: 'ignore',
+  stopSignal: 'SIGTERM',
+  hash: '',
+}
+
+export type MachineInput =
+  /** Ordered to be up: starts what is stopped, retries what failed. */
+  | { readonly type: 'start' }
+  /** Its dependencies are met: go. `run` is the id for the new run. */
+  | { readonly type: 'dependencies-met'; readonly run: string }
+  | { readonly type: 'dependency-failed'; readonly reason: string }
+  | { readonly type: 'spawned'; readonly run: string; readonly identity: RunIdentity; readonly at: number }
+  /** It could not be spawned; trying again would not help. */
+  | { readonly type: 'refused'; readonly run: string; readonly reason: string }
+  | {
+      readonly type: 'healthy'
+      readonly run: string
+      readonly source: HealthSource
+      readonly message: string
+      readonly ports: readonly number[]
+      readonly warnings: readonly string[]
+    }
+  | {
+      readonly type: 'unhealthy' | 'checked'
+      readonly run: string
+      readonly source: HealthSource
+      readonly message: string
+      readonly output: string | null
+    }
+  | {
+      readonly type: 'exited'
+      readonly run: string
+      readonly code: number | null
+      readonly signal: string | null
+      readonly at: number
+      readonly members: number
+    }
+  | { readonly type: 'killed'; readonly run: string }
+  | { readonly type: 'emptied'; readonly run: string; readonly survivors: readonly string[] }
+  /** The keeper knows nothing of its run. */
+  | { readonly type: 'lost'; readonly run: string }
+  /** A stop was accepted; its turn to be ended may come later. What has no process is stopped at once. */
+  | { readonly type: 'retire' }
+  | { readonly type: 'stop' }
+  /** Stop, then start again. What has no process is started. */
+  | { readonly type: 'restart' }
+  /** The moment of `dueAt` has come. */
+  | { readonly type: 'due' }
+
+export type Effect = { readonly type: 'spawn'; readonly run: Run } | { readonly type: 'end'; readonly run: Run }
+
+export interface Step {
+  readonly instance: Instance
+  readonly effects: readonly Effect[]
+  /** What to tell the world; null when nothing that is shown changed. */
+  readonly event: ServiceEventType | null
+}
+
+/** When the state wants input `due`, in milliseconds since the epoch; null: never. */
+export function dueAt(state: InstanceState): number | null {
+  if (state.id === 'backoff') return state.until
+  if (state.id === 'starting' && !state.overdue) return state.deadline
+  return null
+}
+
+/** Whether the health of its run is watched. */
+export function isWatched(state: InstanceState): boolean {
+  return (state.id === 'starting' || state.id === 'running') && state.run.identity !== null
+}
+
+/** Inputs that a state has no use for (a result that comes late, a second order) leave it as it is. */
+export function next(instance: Instance, input: MachineInput, settings: MachineSettings, now: number): Step {
+  if ('run' in input && input.type !== 'dependencies-met' && runOf(instance)?.id !== input.run)
+    return unchanged(instance)
+  switch (input.type) {
+    case 'start':
+      return start(instance, now)
+    case 'dependencies-met':
+      return spawn(instance, input.run, settings, now)
+    case 'dependency-failed':
+      if (instance.state.id !== 'waiting') return unchanged(instance)
+      return step(instance, { id: 'failed', reason: input.reason }, 'service.failed')
+    case 'spawned':
+      return spawned(instance, input, settings)
+    case 'refused':
+      return refused(instance, input.reason)
+    case 'healthy':
+      return healthy(instance, input, now)
+    case 'unhealthy':
+    case 'checked':
+      return notHealthy(instance, input, settings, now)
+    case 'exited':
+      return exited(instance, input, settings, now)
+    case 'killed':
+      return killed(instance)
+    case 'emptied':
+      return emptied(instance, input.survivors, settings, now)
+    case 'lost':
+      return lost(instance, settings, now)
+    case 'retire':
+      return retire(instance)
+    case 'stop':
+      return end(remember(instance, { wanted: false }), 'stop', settings, now)
+    case 'restart':
+      return runOf(instance) === null ? start(instance, now) : end(fresh(instance), 'start', settings, now)
+    case 'due':
+      return due(instance, now)
+    default:
+      return unreachable(input)
+  }
+}
+
+function start(instance: Instance, now: number): Step {
+  const { state } = instance
+  switch (state.id) {
+    case 'stopped':
+    case 'completed':
+    case 'failed':
+    case 'backoff':
+      return step(fresh(instance), { id: 'waiting', since: now }, 'service.waiting')
+    case 'stopping':
+      return {
+        instance: { state: { ...state, then: 'start' }, memory: fresh(instance).memory },
+        effects: [],
+        event: null,
+      }
+    case 'waiting':
+    case 'starting':
+    case 'running':
+      return { instance: remember(instance, { wanted: true }), effects: [], event: null }
+    default:
+      return unreachable(state)
+  }
+}
+
+function spawn(instance: Instance, id: string, settings: MachineSettings, now: number): Step {
+  if (instance.state.id !== 'waiting') return unchanged(instance)
+  const run: Run = { id, number: instance.memory.runs + 1, identity: null, startedAt: now, hash: settings.hash }
+  const memory: Partial<InstanceMemory> = {
+    runs: run.number,
+    readyAfterMs: null,
+    startedAt: now,
+    health: null,
+    ports: [],
+    warnings: [],
+    survivors: [],
+  }
+  return {
+    ...step(remember(instance, memory), { id: 'starting', run, deadline: null, overdue: false }, 'service.starting'),
+    effects: [{ type: 'spawn', run }],
+  }
+}
+
+function spawned(instance: Instance, input: MachineInput & { type: 'spawned' }, settings: MachineSettings): Step {
+  const { state } = instance
+  if ((state.id !== 'starting' && state.id !== 'stopping') || state.run.identity !== null) return unchanged(instance)
+  const run: Run = { ...state.run, identity: input.identity, startedAt: input.at }
+  const memory = { startedAt: input.at }
+  if (state.id === 'stopping') return step(remember(instance, memory), { ...state, run }, 'service.updated')
+  const deadline = settings.startTimeoutMs === null ? null : input.at + settings.startTimeoutMs
+  return step(remember(instance, memory), { ...state, run, deadline }, 'service.spawned')
+}
+
+function refused(instance: Instance, reason: string): Step {
+  const { state } = instance
+  if (state.id === 'starting') return step(instance, { id: 'failed', reason }, 'service.failed')
+  if (state.id !== 'stopping') return unchanged(instance)
+  if (state.then === 'start') return step(instance, { id: 'waiting', since: state.since }, 'service.waiting')
+  return step(instance, { id: 'stopped' }, 'service.stopped')
+}
+
+function healthy(instance: Instance, input: MachineInput & { type: 'healthy' }, now: number): Step {
+  const { state, memory } = instance
+  if (state.id !== 'starting' && state.id !== 'running') return unchanged(instance)
+  const known = remember(instance, {
+    health: { source: input.source, message: input.message, output: null },
+    ports: input.ports,
+    warnings: input.warnings,
+    readyAfterMs: memory.readyAfterMs ?? Math.max(0, now - state.run.startedAt),
+  })
+  const wasHealthy = state.id === 'running' && state.healthy
+  return step(
+    known,
+    { id: 'running', run: state.run, healthy: true },
+    wasHealthy ? 'service.updated' : 'service.healthy',
+  )
+}
+
+function notHealthy(
+  instance: Instance,
+  input: MachineInput & { type: 'unhealthy' | 'checked' },
+  settings: MachineSettings,
+  now: number,
+): Step {
+  const { state } = instance
+  if (state.id !== 'starting' && state.id !== 'running') return unchanged(instance)
+  const known = remember(instance, { health: { source: input.source, message: input.message, output: input.output } })
+  // Before the first success a failure is only something to show: it has `start_timeout` to get better.
+  if (state.id === 'starting' || input.type === 'checked')
+    return { instance: known, effects: [], event: 'service.updated' }
+  if (!state.healthy) return { instance: known, effects: [], event: null }
+  const failing = step(known, { ...state, healthy: false }, 'service.unhealthy')
+  if (settings.onUnhealthy === 'ignore') return failing
+  return { ...end(failing.instance, 'policy', settings, now), event: 'service.unhealthy' }
+}
+
+function exited(
+  instance: Instance,
+  input: MachineInput & { type: 'exited' },
+  settings: MachineSettings,
+  now: number,
+): Step {
+  const { state } = instance
+  if (state.id !== 'starting' && state.id !== 'running' && state.id !== 'stopping') return unchanged(instance)
+  const ordered = state.id === 'stopping'
+  const exit: ServiceExit = {
+    code: input.code,
+    signal: input.signal,
+    at: new Date(input.at).toISOString(),
+    reason: ordered && state.killed ? `killed by SIGKILL: it did not stop in time` : describeExit(input),
+  }
+  const stopping: InstanceState = {
+    id: 'stopping',
+    run: state.run,
+    since: ordered ? state.since : now,
+    exit,
+    then: ordered ? state.then : instance.memory.wanted ? 'policy' : 'stop',
+    signalled: ordered ? state.signalled : null,
+    killed: ordered && state.killed,
+  }
+  const left: readonly Effect[] = !ordered && input.members > 0 ? [{ type: 'end', run: state.run }] : []
+  // What it was when it ended decides about what comes next; see `emptied`.
+  const healthOnEnd = settings.isTask && input.code === 0 ? taskHealth : instance.memory.health
+  return { ...step(remember(instance, { exit, health: healthOnEnd }), stopping, 'service.exited'), effects: left }
+}
+
+const taskHealth: InstanceMemory['health'] = { source: 'process', message: 'Exited with code 0', output: null }
+
+/** "exited with code 3", "killed by SIGSEGV". */
+export function describeExit(exit: { readonly code: number | null; readonly signal: string | null }): string {
+  return exit.signal === null ? `exited with code ${exit.code ?? 'unknown'}` : `killed by ${exit.signal}`
+}
+
+function killed(instance: Instance): Step {
+  if (instance.state.id !== 'stopping') return unchanged(instance)
+  return {
+    instance: { ...instance, state: { ...instance.state, killed: true } },
+    effects: [],
+    event: 'service.updated',
+  }
+}
+
+function emptied(instance: Instance, survivors: readonly string[], settings: MachineSettings, now: number): Step {
+  const { state } = instance
+  if (state.id !== 'stopping') return unchanged(instance)
+  const known = remember(instance, { survivors })
+  if (state.then === 'stop') return step(known, { id: 'stopped' }, 'service.stopped')
+  if (state.then === 'start') return step(known, { id: 'waiting', since: now }, 'service.waiting')
+  return settle(known, state, settings, now)
+}
+
+function settle(
+  instance: Instance,
+  state: InstanceState & { id: 'stopping' },
+  settings: MachineSettings,
+  now: number,
+): Step {
+  const exit = state.exit ?? { code: null, signal: null, at: new Date(now).toISOString(), reason: 'exit not seen' }
+  const verdict = afterExit({
+    policy: settings.restart,
+    exit,
+    unhealthy: state.signalled !== null,
+    crashes: instance.memory.crashes,
+    now,
+  })
+  switch (verdict.next) {
+    case 'completed': {
+      const readyAfterMs = settings.isTask
+        ? Math.max(0, Date.parse(exit.at) - state.run.startedAt)
+        : instance.memory.readyAfterMs
+      return step(remember(instance, { readyAfterMs }), { id: 'completed' }, 'service.completed')
+    }
+    case 'failed':
+      return step(
+        remember(instance, { crashes: verdict.crashes }),
+        { id: 'failed', reason: verdict.reason },
+        'service.failed',
+      )
+    case 'backoff':
+      return step(
+        remember(instance, { crashes: verdict.crashes }),
+        { id: 'backoff', until: verdict.until, reason: verdict.reason },
+        'service.backoff',
+      )
+    default:
+      return unreachable(verdict)
+  }
+}
+
+function lost(instance: Instance, settings: MachineSettings, now: number): Step {
+  const { state } = instance
+  if (state.id !== 'starting' && state.id !== 'running' && state.id !== 'stopping') return unchanged(instance)
+  const exit: ServiceExit = {
+    code: null,
+    signal: null,
+    at: new Date(now).toISOString(),
+    reason: 'ended while nothing watched over it',
+  }
+  const asStopping: InstanceState = {
+    id: 'stopping',
+    run: state.run,
+    since: now,
+    exit,
+    then: state.id === 'stopping' ? state.then : instance.memory.wanted ? 'policy' : 'stop',
+    signalled: null,
+    killed: false,
+  }
+  return emptied({ ...remember(instance, { exit }), state: asStopping }, [], settings, now)
+}
+
+function retire(instance: Instance): Step {
+  const { state } = instance
+  const unwanted = remember(instance, { wanted: false })
+  switch (state.id) {
+    case 'waiting':
+    case 'backoff':
+    case 'completed':
+    case 'failed':
+      return step(unwanted, { id: 'stopped' }, 'service.stopped')
+    case 'stopping':
+      return { instance: { ...unwanted, state: { ...state, then: 'stop' } }, effects: [], event: null }
+    case 'stopped':
+    case 'starting':
+    case 'running':
+      return { instance: unwanted, effects: [], event: null }
+    default:
+      return unreachable(state)
+  }
+}
+
+function end(instance: Instance, then: 'policy' | 'stop' | 'start', settings: MachineSettings, now: number): Step {
+  const { state } = instance
+  if (state.id === 'stopping') {
+    // Asked again: the keeper may have to hurry, or there may be something else to do afterwards.
+    return {
+      instance: { ...instance, state: { ...state, then } },
+      effects: [{ type: 'end', run: state.run }],
+      event: null,
+    }
+  }
+  if (state.id !== 'starting' && state.id !== 'running') return retire(instance)
+  const stopping: InstanceState = {
+    id: 'stopping',
+    run: state.run,
+    since: now,
+    exit: null,
+    then,
+    signalled: settings.stopSignal,
+    killed: false,
+  }
+  return { ...step(instance, stopping, 'service.stopping'), effects: [{ type: 'end', run: state.run }] }
+}
+
+function due(instance: Instance, now: number): Step {
+  const { state, memory } = instance
+  const at = dueAt(state)
+  if (at === null || now < at) return unchanged(instance)
+  if (state.id === 'backoff') {
+    return step(remember(instance, { restarts: memory.restarts + 1 }), { id: 'waiting', since: now }, 'service.waiting')
+  }
+  if (state.id !== 'starting') return unchanged(instance)
+  return step(instance, { ...state, overdue: true }, 'service.unhealthy')
+}
+
+/** An order to be up begins a new count of restarts and crashes. */
+function fresh(instance: Instance): Instance {
+  return remember(instance, { wanted: true, restarts: 0, crashes: [], survivors: [] })
+}
+
+function remember(instance: Instance, memory: Partial<InstanceMemory>): Instance {
+  return { state: instance.state, memory: { ...instance.memory, ...memory } }
+}
+
+function step(instance: Instance, state: InstanceState, event: ServiceEventType): Step {
+  return { instance: { state, memory: instance.memory }, effects: [], event }
+}
+
+function unchanged(instance: Instance): Step {
+  return { instance, effects: [], event: null }
+}

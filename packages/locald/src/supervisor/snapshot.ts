@@ -1,0 +1,62 @@
+// An instance as the world sees it.
+import type { HealthSource, HealthStatus, ServiceSnapshot, UnmetDependency } from '@locald/protocol'
+import type { ServiceConfig } from '../config/config.ts'
+import type { InstancePlan, ServicePlan } from '../plan/plan.ts'
+import { directUrl } from '../plan/direct-url.ts'
+import { runOf } from './instance.ts'
+import type { Instance, InstanceState } from './instance.ts'
+
+export function snapshotOf(
+  service: ServicePlan,
+  planned: InstancePlan,
+  instance: Instance,
+  unmet: readonly UnmetDependency[],
+): ServiceSnapshot {
+  const { state, memory } = instance
+  const port = memory.ports[0] ?? portShown(service.config, planned)
+  const status = healthStatus(state, service.config)
+  const health = memory.health
+  const run = runOf(instance)
+  return {
+    name: service.name,
+    instance: planned.instance,
+    type: service.config.type,
+    state: state.id,
+    health: {
+      status,
+      source: status === 'none' ? null : (health?.source ?? expectedSource(service.config)),
+      ...(health === null || health.message === '' ? {} : { message: health.message }),
+    },
+    pid: run?.identity?.pid ?? null,
+    port,
+    ports: memory.ports.length > 0 ? memory.ports : port === null ? [] : [port],
+    url: port === null ? null : directUrl(service.config.type, port),
+    restarts: memory.restarts,
+    exit: memory.exit,
+    started_at: memory.startedAt === null ? null : new Date(memory.startedAt).toISOString(),
+    ready_after_ms: memory.readyAfterMs,
+    depends_on: service.dependsOn.map((d) => d.service),
+    warnings: [...memory.warnings, ...memory.survivors.map((survivor) => `Left over after stop: ${survivor}`)],
+    run: memory.runs,
+    waiting_for: unmet.map(({ service: label, condition, reason }) => ({ service: label, condition, reason })),
+    reason: state.id === 'failed' || state.id === 'backoff' ? state.reason : null,
+    retry_at: state.id === 'backoff' ? new Date(state.until).toISOString() : null,
+  }
+}
+
+/** A service that need not listen shows no port before it was seen listening. */
+function portShown(config: ServiceConfig, planned: InstancePlan): number | null {
+  return config.listening === 'may' && typeof config.port !== 'number' ? null : planned.port
+}
+
+function healthStatus(state: InstanceState, config: ServiceConfig): HealthStatus {
+  if (state.id === 'starting') return state.overdue ? 'unhealthy' : 'starting'
+  if (state.id === 'running') return state.healthy ? 'healthy' : 'unhealthy'
+  return state.id === 'completed' && config.type === 'task' ? 'healthy' : 'none'
+}
+
+function expectedSource(config: ServiceConfig): HealthSource {
+  if (config.healthCheck !== undefined) return config.healthCheck.type
+  if (config.container !== undefined) return 'docker'
+  return config.listening === 'must' ? 'tcp' : 'process'
+}

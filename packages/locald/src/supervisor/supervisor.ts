@@ -1,0 +1,746 @@
+// Carries out what the service machines decide, and asks them what comes next. Everything that happens is recorded before it
+// is acted on, so that a daemon that dies in between is followed by one that goes on.
+import { constants } from 'node:os'
+import type { LocaldEvent, OrderOutcome, ProjectStatus, ServiceEventType, ServiceSnapshot } from '@locald/protocol'
+import type { HealthMonitor, HealthReport, HealthSubject } from '../health/monitor.ts'
+import type { KeeperLink } from '../keeper/keeper-link.ts'
+import type { Fact, KeeperHello, RunInfo, SpawnOrder } from '../keeper/protocol.ts'
+import type { Logger } from '../lib/logger.ts'
+import { unreachable } from '../lib/unreachable.ts'
+import { differenceOf } from '../plan/difference.ts'
+import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
+import { Attendants } from './attendants.ts'
+import type { Clock } from './attendants.ts'
+import { dependencyVerdict, dependentsOf, labelOf } from './dependencies.ts'
+import type { DependencyVerdict } from './dependencies.ts'
+import { isActive, newInstance, runOf } from './instance.ts'
+import type { Instance, Run } from './instance.ts'
+import { progressOf } from './order-progress.ts'
+import { defaultSettings, dueAt, isWatched, next } from './service-machine.ts'
+import type { MachineInput, MachineSettings } from './service-machine.ts'
+import { snapshotOf } from './snapshot.ts'
+import { applyChange, keyOf } from './state.ts'
+import type { Change, Order, PendingEnd, ProjectPlan, ProjectRecord, SupervisorState } from './state.ts'
+
+/** An event before it has a number and a time. */
+export type NewEvent = LocaldEvent extends infer E ? (E extends LocaldEvent ? Omit<E, 'seq' | 'at'> : never) : never
+
+/** What is needed to spawn a run, gathered at the last moment. */
+export type Prepared =
+  | {
+      readonly ok: true
+      readonly order: SpawnOrder
+      /** Differs from the plan when somebody took the assigned port meanwhile. */
+      readonly port: number | null
+    }
+  | { readonly ok: false; readonly reason: string }
+
+export interface SupervisorDependencies {
+  readonly keeper: KeeperLink
+  /** Stores changes and, when there is one, the event that shows them; both before anything is done about them. */
+  readonly record: (event: NewEvent | null, changes: readonly Change[]) => void
+  readonly prepare: (place: Place, run: Run) => Promise<Prepared>
+  readonly startMonitor: (subject: HealthSubject, report: (report: HealthReport) => void) => HealthMonitor
+  /** The environment that command checks of an instance run in. */
+  readonly checkEnvironment: (place: Place) => Promise<Readonly<Record<string, string>>>
+  readonly newRunId: () => string
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** An instance with everything that is planned of it. */
+export interface Place {
+  readonly project: ProjectPlan
+  readonly service: ServicePlan
+  readonly instance: InstancePlan
+}
+
+export interface UpRequest {
+  readonly order: string
+  readonly kind: 'up' | 'start'
+  readonly plan: Plan
+  /** Names of the services to bring up, dependencies included. */
+  readonly services: ReadonlySet<string>
+  readonly flags: Readonly<Record<string, string>>
+  readonly timeoutMs: number | null
+  /** start: apply the restart policy. */
+  readonly restart: boolean
+  readonly warnings: readonly string[]
+}
+
+/** A foreground `start` without a client for this long is stopped. */
+const foregroundGraceMs = 5_000
+const interrupted = 130
+
+/** An instance, by the id of its project and its key in it. */
+interface Slot {
+  readonly project: string
+  readonly key: string
+}
+
+export class Supervisor implements Disposable {
+  readonly #deps: SupervisorDependencies
+  readonly #state: SupervisorState
+  readonly #attendants: Attendants
+  readonly #orderTimers = new Map<string, () => void>()
+  readonly #foregroundTimers = new Map<string, () => void>()
+  readonly #foregroundClients = new Map<string, number>()
+  /** The unmet dependencies last told of a waiting instance. */
+  readonly #told = new Map<string, string>()
+  #disposed = false
+
+  constructor(state: SupervisorState, deps: SupervisorDependencies) {
+    this.#state = state
+    this.#deps = deps
+    this.#attendants = new Attendants(deps.clock)
+  }
+
+  get state(): SupervisorState {
+    return this.#state
+  }
+
+  /** Whether anything runs, or will by itself. */
+  get isBusy(): boolean {
+    return [...this.#state.projects.values()].some((p) => [...p.instances.values()].some(isActive))
+  }
+
+  /** Goes on from the recorded state with what the keeper says of its runs. Call once, before any order. */
+  resume(hello: KeeperHello): void {
+    const known = new Map(hello.runs.map((run) => [run.run, run]))
+    for (const [project, record] of this.#state.projects) {
+      for (const key of record.instances.keys()) this.#resumeInstance({ project, key }, known)
+    }
+    for (const [project, record] of this.#state.projects) {
+      this.#advance(project)
+      if (record.foreground !== null) this.foregroundClient(project, record.foreground.order, 0)
+    }
+    for (const order of this.#state.orders.values()) this.#armOrder(order)
+    for (const run of hello.runs) {
+      if (run.exited === null && this.#slotOf(run.run) === null) this.#endStray(run)
+    }
+  }
+
+  #resumeInstance(slot: Slot, known: ReadonlyMap<string, RunInfo>): void {
+    const instance = this.#instance(slot)
+    const run = instance === undefined ? null : runOf(instance)
+    if (instance === undefined || run === null) return this.#attend(slot)
+    const info = known.get(run.id)
+    if (info !== undefined) {
+      const { identity, startedAt } = info
+      if (run.identity === null) this.#apply(slot, { type: 'spawned', run: run.id, identity, at: startedAt })
+      if (instance.state.id === 'stopping') this.#end(slot, run)
+      return this.#attend(slot)
+    }
+    // Ordered but never spawned: the daemon died in between. Anything else is gone, and how it ended was not seen.
+    if (instance.state.id === 'starting' && run.identity === null) return this.#launch(slot, run)
+    this.#apply(slot, { type: 'lost', run: run.id })
+  }
+
+  /** A run that no record knows: nobody could ever stop it, so it is ended now. */
+  #endStray(run: RunInfo): void {
+    this.#deps.logger.log('warn', 'Ending a run that is not in the journal', { run: run.run, tag: run.tag })
+    this.#ask(this.#deps.keeper.request('end', { run: run.run, signal: 'SIGTERM', scope: 'group', timeoutMs: 10_000 }))
+  }
+
+  /** Facts of the keeper, in order; those already applied are passed over. */
+  fact(fact: Fact): void {
+    if (this.#disposed || fact.seq <= this.#state.fact.seq) return
+    const slot = this.#slotOf(fact.run)
+    if (slot === null) this.#record(null, [{ kind: 'fact', seq: fact.seq }])
+    else this.#apply(slot, inputOf(fact), fact.seq)
+    this.#ask(this.#deps.keeper.request('ack', { seq: fact.seq }))
+  }
+
+  /** Brings services up by a new plan: starts what is stopped, retries what failed, restarts what changed, ends what is gone. */
+  up(request: UpRequest): void {
+    const { plan } = request
+    const project = plan.id
+    const before = this.#state.projects.get(project)
+    const changed = new Set(before === undefined ? [] : differenceOf(before.planned.plan, plan).changed)
+    const leaving = before === undefined ? [] : leavingServices(before, plan)
+    this.#plan(project, { plan, leaving, flags: request.flags, warnings: request.warnings })
+    if (request.kind === 'start') {
+      const foreground = { order: request.order, restart: request.restart, exitCode: null }
+      this.#record(null, [{ kind: 'foreground', project, foreground }])
+    }
+    for (const service of plan.services) {
+      for (const { instance } of service.instances)
+        this.#ensureInstance({ project, key: keyOf(service.name, instance) })
+    }
+    const starting = this.#servicesToStart(project, request.services, changed)
+    const keys = keysOf(plan, request.services)
+    const timeoutAt = request.timeoutMs === null ? null : this.#deps.clock.now() + request.timeoutMs
+    this.#accept({ id: request.order, kind: request.kind, project, keys, timeoutAt, superseded: {} })
+    for (const service of leaving) this.#retire(project, keysOf({ services: leaving }, new Set([service.name])))
+    for (const key of keys) {
+      const instance = this.#instance({ project, key })
+      const name = splitKey(key).service
+      if (instance === undefined) continue
+      const restarts = changed.has(name) && (instance.state.id === 'starting' || instance.state.id === 'running')
+      this.#setPending(project, key, restarts ? 'restart' : null)
+      if (!restarts && starting.has(name)) this.#apply({ project, key }, { type: 'start' })
+    }
+    this.#advance(project)
+  }
+
+  /** A completed task runs again only when one that depends on it is about to start, or when its definition changed. */
+  #servicesToStart(project: string, wanted: ReadonlySet<string>, changed: ReadonlySet<string>): ReadonlySet<string> {
+    const { planned, instances } = this.#project(project)
+    const states = (service: ServicePlan): readonly (Instance | undefined)[] =>
+      service.instances.map((i) => instances.get(keyOf(service.name, i.instance)))
+    const isDone = (service: ServicePlan): boolean =>
+      service.config.type === 'task' && states(service).every((i) => i?.state.id === 'completed')
+    const isIdle = (service: ServicePlan): boolean => states(service).some((i) => i === undefined || !isActive(i))
+    const inScope = planned.plan.services.filter((s) => wanted.has(s.name))
+    const starting = new Set(inScope.filter((s) => !isDone(s)).map((s) => s.name))
+    for (const task of inScope.filter(isDone)) {
+      const dependents = dependentsOf(planned.plan, task.name)
+      const needed = inScope.some((s) => dependents.has(s.name) && !isDone(s) && (isIdle(s) || changed.has(s.name)))
+      if (needed || changed.has(task.name)) starting.add(task.name)
+    }
+    return starting
+  }
+
+  /** Stops instances, dependents before what they depend on. `now`: with SIGKILL at once, and all together. */
+  stop(project: string, order: string, keys: readonly string[], now: boolean): void {
+    this.#accept({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {} })
+    this.#retire(project, keys)
+    for (const key of now ? keys : []) {
+      const instance = this.#instance({ project, key })
+      const run = instance === undefined ? null : runOf(instance)
+      if (run === null) continue
+      this.#setPending(project, key, null)
+      this.#apply({ project, key }, { type: 'stop' })
+      this.#end({ project, key }, run, 0)
+    }
+    this.#advance(project)
+  }
+
+  /** Nothing of these starts any more, and those with processes are ended when their turn has come. */
+  #retire(project: string, keys: readonly string[]): void {
+    for (const key of keys) {
+      this.#apply({ project, key }, { type: 'retire' })
+      const instance = this.#instance({ project, key })
+      if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'stop')
+    }
+  }
+
+  /** Restarts instances, in the order of their dependencies; those that are stopped are started. */
+  restart(project: string, order: string, keys: readonly string[], timeoutMs: number | null): void {
+    const timeoutAt = timeoutMs === null ? null : this.#deps.clock.now() + timeoutMs
+    this.#accept({ id: order, kind: 'restart', project, keys, timeoutAt, superseded: {} })
+    for (const key of keys) {
+      this.#ensureInstance({ project, key })
+      const instance = this.#instance({ project, key })
+      if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'restart')
+      else this.#apply({ project, key }, { type: 'start' })
+    }
+    this.#advance(project)
+  }
+
+  /** Clients that hold a foreground `start` open: one more, one less, or 0 to begin waiting for the first. */
+  foregroundClient(project: string, order: string, change: 1 | 0 | -1): void {
+    const clients = (this.#foregroundClients.get(order) ?? 0) + change
+    this.#foregroundClients.set(order, clients)
+    this.#foregroundTimers.get(order)?.()
+    this.#foregroundTimers.delete(order)
+    if (clients > 0) return
+    const cancel = this.#deps.clock.at(this.#deps.clock.now() + foregroundGraceMs, () => {
+      this.#foregroundTimers.delete(order)
+      this.#foregroundClients.delete(order)
+      if (this.#state.projects.get(project)?.foreground?.order === order) this.#endForeground(project, interrupted)
+    })
+    this.#foregroundTimers.set(order, cancel)
+  }
+
+  /** All projects as shown. */
+  statuses(): readonly ProjectStatus[] {
+    return [...this.#state.projects.keys()].map((id) => this.status(id))
+  }
+
+  status(project: string): ProjectStatus {
+    const { planned, instances } = this.#project(project)
+    const { plan, warnings } = planned
+    const position = new Map(plan.config.services.map((s, index) => [s.name, index]))
+    const services = [...instances.keys()]
+      .flatMap((key) => this.#snapshot({ project, key }) ?? [])
+      .sort((a, b) => (position.get(a.name) ?? 0) - (position.get(b.name) ?? 0) || a.instance - b.instance)
+    return { id: project, project: plan.name, root: plan.root, file: plan.file, services, warnings }
+  }
+
+  /** What an instance waits for; null when there is no such instance. */
+  verdict(project: string, key: string): DependencyVerdict | null {
+    const place = this.#place({ project, key })
+    return place === null ? null : dependencyVerdict(place.service, this.#project(project))
+  }
+
+  /** Stops watching; nothing that runs is touched. */
+  [Symbol.dispose](): void {
+    this.#disposed = true
+    this.#attendants[Symbol.dispose]()
+    for (const cancel of [...this.#orderTimers.values(), ...this.#foregroundTimers.values()]) cancel()
+  }
+
+  #apply(slot: Slot, input: MachineInput, fact?: number): void {
+    const before = this.#instance(slot)
+    if (before === undefined || this.#disposed) return
+    const step = next(before, input, this.#settings(slot), this.#deps.clock.now())
+    if (step.instance !== before || fact !== undefined) {
+      const { project, key } = slot
+      const change: Change = {
+        kind: 'instance',
+        project,
+        key,
+        instance: step.instance,
+        ...(fact === undefined ? {} : { fact }),
+      }
+      this.#recordInstance(slot, step.event, change)
+    }
+    for (const effect of step.effects) {
+      if (effect.type === 'spawn') this.#launch(slot, effect.run)
+      else this.#end(slot, effect.run)
+    }
+    if (step.instance === before) return
+    this.#attend(slot)
+    this.#afterChange(slot, before, step.instance)
+  }
+
+  #afterChange(slot: Slot, before: Instance, after: Instance): void {
+    const record = this.#project(slot.project)
+    const { service } = splitKey(slot.key)
+    if (after.state.id === 'stopping' && before.state.id !== 'stopping' && after.memory.wanted) {
+      this.#restartWith(slot.project, service)
+    }
+    const exited = after.state.id === 'stopping' && after.state.exit !== null
+    if ((exited || after.state.id === 'failed') && before.state !== after.state) this.#foregroundExit(slot, after)
+    if (!isActive(after) && isLeaving(record.planned, slot.key)) this.#remove(slot)
+    this.#advance(slot.project)
+  }
+
+  /** Dependents that asked for it are restarted with what they depend on. */
+  #restartWith(project: string, service: string): void {
+    const { planned, instances } = this.#project(project)
+    for (const dependent of planned.plan.services) {
+      if (!dependent.dependsOn.some((d) => d.service === service && d.restartWith)) continue
+      for (const { instance } of dependent.instances) {
+        const key = keyOf(dependent.name, instance)
+        const state = instances.get(key)?.state.id
+        if (state === 'running' || state === 'starting') this.#setPending(project, key, 'restart')
+      }
+    }
+  }
+
+  #remove(slot: Slot): void {
+    const snapshot = this.#snapshot(slot)
+    const { project, key } = slot
+    this.#attendants.forget(idOf(slot))
+    this.#setPending(project, key, null)
+    const event: NewEvent | null =
+      snapshot === null ? null : { type: 'service.removed', project, ...splitKey(key), snapshot }
+    this.#record(event, [{ kind: 'instance', project, key, instance: null }])
+  }
+
+  /** Whatever may have become possible by the last change: ends whose turn has come, starts, orders that are over. */
+  #advance(project: string): void {
+    const record = this.#state.projects.get(project)
+    if (record === undefined || this.#disposed) return
+    for (const [key, end] of record.pending) this.#advanceEnd({ project, key }, end)
+    for (const [key, instance] of record.instances) {
+      if (instance.state.id === 'waiting' && !record.pending.has(key)) this.#advanceStart({ project, key })
+    }
+    for (const order of this.#state.orders.values()) if (order.project === project) this.#advanceOrder(order)
+  }
+
+  #advanceStart(slot: Slot): void {
+    const place = this.#place(slot)
+    if (place === null) return
+    const verdict = dependencyVerdict(place.service, this.#project(slot.project))
+    switch (verdict.verdict) {
+      case 'met':
+        this.#told.delete(idOf(slot))
+        return this.#apply(slot, { type: 'dependencies-met', run: this.#deps.newRunId() })
+      case 'failed':
+        return this.#apply(slot, { type: 'dependency-failed', reason: verdict.reason })
+      case 'waiting': {
+        const news = verdict.unmet.map((u) => `${u.service} ${u.reason}`).join('\n')
+        if (this.#told.get(idOf(slot)) === news) return
+        this.#told.set(idOf(slot), news)
+        return this.#recordInstance(slot, 'service.updated', null)
+      }
+      default:
+        return unreachable(verdict)
+    }
+  }
+
+  /** The turn of a pending end has come when no dependent that is to be ended too has processes any more. */
+  #advanceEnd(slot: Slot, end: PendingEnd): void {
+    const { planned, pending, instances } = this.#project(slot.project)
+    const isInTheWay = (key: string): boolean => {
+      const instance = instances.get(key)
+      if (instance === undefined || runOf(instance) === null) return false
+      return pending.has(key) || instance.state.id === 'stopping'
+    }
+    const dependents = dependentsOf(planned.plan, splitKey(slot.key).service)
+    if (keysOf(planned.plan, dependents).some(isInTheWay)) return
+    this.#setPending(slot.project, slot.key, null)
+    this.#apply(slot, { type: end })
+  }
+
+  #advanceOrder(order: Order): void {
+    const record = this.#project(order.project)
+    const progress = progressOf(order, {
+      instances: record.instances,
+      pending: record.pending,
+      blockedBy: (key) => this.#blockedBy({ project: order.project, key }, new Set()),
+      labelOf: (key) => this.#label({ project: order.project, key }),
+    })
+    if (!progress.open) this.#endOrder(order, progress.outcome, progress.problems)
+  }
+
+  /** The end of the chain of waiting: something that does not move by itself. */
+  #blockedBy(slot: Slot, seen: Set<string>): string | null {
+    const { project } = slot
+    const verdict = seen.has(slot.key) ? null : this.verdict(project, slot.key)
+    seen.add(slot.key)
+    if (verdict?.verdict !== 'waiting') return null
+    const { pending, instances } = this.#project(project)
+    for (const unmet of verdict.unmet) {
+      if (pending.has(unmet.key)) continue
+      const state = instances.get(unmet.key)?.state
+      const isStuck =
+        state === undefined ||
+        state.id === 'stopped' ||
+        (state.id === 'starting' && state.overdue) ||
+        (state.id === 'running' && !state.healthy)
+      if (isStuck) return `${unmet.service} (${unmet.reason})`
+      const deeper = state.id === 'waiting' ? this.#blockedBy({ project, key: unmet.key }, seen) : null
+      if (deeper !== null) return deeper
+    }
+    return null
+  }
+
+  /** A later order of the opposite kind takes over; two that want the same go on side by side. */
+  #accept(order: Order): void {
+    for (const earlier of this.#state.orders.values()) {
+      const conflicts = earlier.project === order.project && (earlier.kind === 'stop') !== (order.kind === 'stop')
+      const taken = conflicts ? earlier.keys.filter((key) => order.keys.includes(key)) : []
+      if (taken.length === 0) continue
+      const superseded = { ...earlier.superseded, ...Object.fromEntries(taken.map((key) => [key, order.kind])) }
+      this.#record(null, [{ kind: 'order', order: { ...earlier, superseded } }])
+    }
+    const { id, kind, project, keys } = order
+    const services = keys.map((key) => this.#label({ project, key }))
+    this.#record({ type: 'order.accepted', project, order: id, kind, services }, [{ kind: 'order', order }])
+    this.#armOrder(order)
+  }
+
+  #armOrder(order: Order): void {
+    if (order.timeoutAt === null) return
+    const cancel = this.#deps.clock.at(order.timeoutAt, () => {
+      const current = this.#state.orders.get(order.id)
+      if (current === undefined) return
+      const { project } = order
+      const late = order.keys.filter((key) => !isUp(this.#instance({ project, key })))
+      this.#endOrder(
+        current,
+        'timeout',
+        late.map((key) => `${this.#label({ project, key })}: not healthy in time`),
+      )
+    })
+    this.#orderTimers.set(order.id, cancel)
+  }
+
+  #endOrder(order: Order, outcome: OrderOutcome, problems: readonly string[]): void {
+    this.#orderTimers.get(order.id)?.()
+    this.#orderTimers.delete(order.id)
+    const { id, kind, project } = order
+    const { foreground } = this.#project(project)
+    const held = foreground?.order === id
+    this.#record(
+      {
+        type: 'order.ended',
+        project,
+        order: id,
+        kind,
+        outcome,
+        problems,
+        ...(held ? { exit_code: foreground.exitCode ?? 0 } : {}),
+      },
+      [{ kind: 'order-ended', order: { id, outcome } }],
+    )
+    if (!held) return
+    this.#foregroundTimers.get(id)?.()
+    this.#foregroundTimers.delete(id)
+    this.#foregroundClients.delete(id)
+    this.#record(null, [{ kind: 'foreground', project, foreground: null }])
+  }
+
+  /** Foreman's way: the first exit of anything but a task that succeeded ends everything. */
+  #foregroundExit(slot: Slot, { state, memory }: Instance): void {
+    const { foreground } = this.#project(slot.project)
+    if (foreground === null || foreground.restart || foreground.exitCode !== null || !memory.wanted) return
+    const { exit } = memory
+    const isTask = this.#place(slot)?.service.config.type === 'task'
+    if (isTask && exit?.code === 0 && state.id !== 'failed') return
+    this.#endForeground(slot.project, exitCodeOf(state.id === 'failed', exit))
+  }
+
+  #endForeground(project: string, exitCode: number): void {
+    const { foreground, instances } = this.#project(project)
+    if (foreground === null) return
+    this.#record(null, [{ kind: 'foreground', project, foreground: { ...foreground, exitCode } }])
+    this.#retire(project, [...instances.keys()])
+    this.#advance(project)
+  }
+
+  #launch(slot: Slot, run: Run): void {
+    this.#spawn(slot, run).catch((error: unknown) => {
+      this.#deps.logger.log('error', 'Cannot spawn', { ...slot, error })
+      this.#apply(slot, {
+        type: 'refused',
+        run: run.id,
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    })
+  }
+
+  async #spawn(slot: Slot, run: Run): Promise<void> {
+    const refuse = (reason: string): void => this.#apply(slot, { type: 'refused', run: run.id, reason })
+    const place = this.#place(slot)
+    if (place === null) return refuse('removed from the configuration')
+    const prepared = await this.#deps.prepare(place, run)
+    const current = this.#instance(slot)
+    // It may have been stopped while its files were read.
+    if (this.#disposed || current?.state.id !== 'starting' || current.state.run.id !== run.id) return refuse('stopped')
+    if (!prepared.ok) return refuse(prepared.reason)
+    if (prepared.port !== place.instance.port) {
+      this.#record(null, [{ kind: 'port', ...slot, port: prepared.port }])
+    }
+    const result = await this.#deps.keeper.request('spawn', prepared.order)
+    if (result.ok) {
+      return this.#apply(slot, { type: 'spawned', run: run.id, identity: result.identity, at: result.startedAt })
+    }
+    // A daemon before this one spawned it already; the fact tells the rest.
+    if (result.reason !== 'duplicate') refuse(result.message)
+  }
+
+  #end(slot: Slot, run: Run, timeoutMs?: number): void {
+    const config = this.#place(slot)?.service.config
+    const request = this.#deps.keeper.request('end', {
+      run: run.id,
+      signal: config?.stopSignal ?? 'SIGTERM',
+      scope: config?.stopScope ?? 'group',
+      timeoutMs: timeoutMs ?? (config === undefined ? 10_000 : config.stopTimeoutMs),
+    })
+    this.#ask(
+      request.then(({ known }) => {
+        const state = this.#instance(slot)?.state
+        // One without an identity is still being prepared: `#spawn` finds out by itself.
+        if (known || state?.id !== 'stopping' || state.run.id !== run.id || state.run.identity === null) return
+        this.#apply(slot, { type: 'lost', run: run.id })
+      }),
+    )
+  }
+
+  /** Brings timer and monitor of an instance in line with its state. */
+  #attend(slot: Slot): void {
+    const instance = this.#instance(slot)
+    const place = this.#place(slot)
+    if (instance === undefined || place === null) return this.#attendants.forget(idOf(slot))
+    const { state } = instance
+    this.#attendants.wake(idOf(slot), dueAt(state), () => this.#apply(slot, { type: 'due' }))
+    const run = place.service.config.type !== 'task' && isWatched(state) ? runOf(instance) : null
+    const identity = run?.identity ?? null
+    this.#attendants.watch(idOf(slot), run?.id ?? null, (ready) => {
+      if (run === null || identity === null) return
+      const { config } = place.service
+      const begin = (env: Readonly<Record<string, string>>): void =>
+        ready(() =>
+          this.#deps.startMonitor(
+            {
+              run: run.id,
+              identity,
+              startedAt: run.startedAt,
+              port: place.instance.port,
+              listening: config.listening,
+              portDiscovery: config.portDiscovery,
+              ...(config.healthCheck === undefined ? {} : { check: config.healthCheck }),
+              env,
+              cwd: config.workdir,
+              wasHealthy: instance.memory.readyAfterMs !== null,
+            },
+            (report) => this.#report(slot, run.id, report),
+          ),
+        )
+      if (config.healthCheck?.type === 'command') this.#ask(this.#deps.checkEnvironment(place).then(begin))
+      else begin({})
+    })
+  }
+
+  #report(slot: Slot, run: string, report: HealthReport): void {
+    if (report.type === 'healthy') {
+      const { source, message, ports, warnings } = report
+      return this.#apply(slot, { type: 'healthy', run, source, message, ports, warnings })
+    }
+    const { type, source, message, output } = report
+    this.#apply(slot, { type, run, source, message, output: output ?? null })
+  }
+
+  /** For what has no answer to wait for. The keeper being gone is told by its link; anything else is logged. */
+  #ask(promise: Promise<unknown>): void {
+    promise.catch((error: unknown) => {
+      if (!this.#disposed) this.#deps.logger.log('warn', 'A request came to nothing', { error })
+    })
+  }
+
+  #recordInstance(slot: Slot, type: ServiceEventType | null, change: Change | null): void {
+    // Applied first, so that the snapshot in the event shows it.
+    if (change !== null) applyChange(this.#state, change)
+    const snapshot = type === null ? null : this.#snapshot(slot)
+    const event: NewEvent | null =
+      type === null || snapshot === null ? null : { type, project: slot.project, ...splitKey(slot.key), snapshot }
+    this.#deps.record(event, change === null ? [] : [change])
+  }
+
+  #record(event: NewEvent | null, changes: readonly Change[]): void {
+    for (const change of changes) applyChange(this.#state, change)
+    this.#deps.record(event, changes)
+  }
+
+  #plan(project: string, planned: ProjectPlan): void {
+    const change: Change = { kind: 'project', project, planned }
+    applyChange(this.#state, change)
+    this.#deps.record({ type: 'project.planned', project, status: this.status(project) }, [change])
+  }
+
+  #setPending(project: string, key: string, end: PendingEnd | null): void {
+    if ((this.#project(project).pending.get(key) ?? null) === end) return
+    this.#record(null, [{ kind: 'pending', project, key, end }])
+  }
+
+  #ensureInstance(slot: Slot): void {
+    if (this.#instance(slot) !== undefined) return
+    this.#recordInstance(slot, 'service.updated', { kind: 'instance', ...slot, instance: newInstance })
+  }
+
+  #snapshot(slot: Slot): ServiceSnapshot | null {
+    const record = this.#state.projects.get(slot.project)
+    const instance = record?.instances.get(slot.key)
+    const place = this.#place(slot)
+    if (record === undefined || instance === undefined || place === null) return null
+    const verdict = instance.state.id === 'waiting' ? dependencyVerdict(place.service, record) : null
+    return snapshotOf(place.service, place.instance, instance, verdict?.verdict === 'waiting' ? verdict.unmet : [])
+  }
+
+  #settings(slot: Slot): MachineSettings {
+    const place = this.#place(slot)
+    if (place === null) return defaultSettings
+    const { config, hash } = place.service
+    const foreground = this.#project(slot.project).foreground
+    return {
+      isTask: config.type === 'task',
+      restart: foreground !== null && !foreground.restart ? 'never' : config.restart,
+      startTimeoutMs: config.startTimeoutMs,
+      onUnhealthy: config.onUnhealthy,
+      stopSignal: config.stopSignal,
+      hash,
+    }
+  }
+
+  #place(slot: Slot): Place | null {
+    const planned = this.#state.projects.get(slot.project)?.planned
+    return planned === undefined ? null : placeOf(planned, slot.key)
+  }
+
+  #label(slot: Slot): string {
+    const place = this.#place(slot)
+    return place === null ? slot.key : labelOf(place.service, place.instance.instance)
+  }
+
+  #instance(slot: Slot): Instance | undefined {
+    return this.#state.projects.get(slot.project)?.instances.get(slot.key)
+  }
+
+  #project(id: string): ProjectRecord {
+    const record = this.#state.projects.get(id)
+    if (record === undefined) throw new Error(`Unknown project ${id}`)
+    return record
+  }
+
+  #slotOf(run: string): Slot | null {
+    for (const [project, { instances }] of this.#state.projects) {
+      for (const [key, instance] of instances) if (runOf(instance)?.id === run) return { project, key }
+    }
+    return null
+  }
+}
+
+/** Where an instance stands in the plan, or among the services that are leaving it; null when in neither. */
+export function placeOf(project: ProjectPlan, key: string): Place | null {
+  const { service: name, instance: number } = splitKey(key)
+  for (const services of [project.plan.services, project.leaving]) {
+    const service = services.find((s) => s.name === name)
+    const instance = service?.instances.find((i) => i.instance === number)
+    if (service !== undefined && instance !== undefined) return { project, service, instance }
+  }
+  return null
+}
+
+export function splitKey(key: string): { readonly service: string; readonly instance: number } {
+  const dot = key.lastIndexOf('.')
+  return { service: key.slice(0, dot), instance: Number(key.slice(dot + 1)) }
+}
+
+/** Keys of all instances of these services, in the order of the plan. */
+export function keysOf(plan: Pick<Plan, 'services'>, names: ReadonlySet<string>): readonly string[] {
+  return plan.services
+    .filter((s) => names.has(s.name))
+    .flatMap((s) => s.instances.map((i) => keyOf(s.name, i.instance)))
+}
+
+/** What a new plan no longer holds of an old one but still runs, reduced to the instances that go. */
+function leavingServices(before: ProjectRecord, plan: Plan): readonly ServicePlan[] {
+  const kept = new Set(keysOf(plan, new Set(plan.services.map((s) => s.name))))
+  return [...before.planned.plan.services, ...before.planned.leaving].flatMap((service) => {
+    const instances = service.instances.filter((i) => {
+      const key = keyOf(service.name, i.instance)
+      return !kept.has(key) && before.instances.has(key)
+    })
+    return instances.length === 0 ? [] : [{ ...service, instances }]
+  })
+}
+
+function isLeaving(project: ProjectPlan, key: string): boolean {
+  return !project.plan.services.some((s) => s.instances.some((i) => keyOf(s.name, i.instance) === key))
+}
+
+function isUp(instance: Instance | undefined): boolean {
+  return instance?.state.id === 'completed' || (instance?.state.id === 'running' && instance.state.healthy)
+}
+
+function exitCodeOf(failed: boolean, exit: Instance['memory']['exit']): number {
+  if (exit?.code !== null && exit?.code !== undefined) return failed && exit.code === 0 ? 1 : exit.code
+  const signal = exit?.signal ?? null
+  const number = Object.entries(constants.signals).find(([name]) => name === signal)?.[1]
+  return number === undefined ? 1 : 128 + number
+}
+
+function inputOf(fact: Fact): MachineInput {
+  const { run, at } = fact
+  switch (fact.type) {
+    case 'spawned':
+      return { type: 'spawned', run, identity: fact.identity, at }
+    case 'exited':
+      return { type: 'exited', run, code: fact.code, signal: fact.signal, at, members: fact.members.length }
+    case 'killed':
+      return { type: 'killed', run }
+    case 'emptied':
+      return { type: 'emptied', run, survivors: fact.survivors.map((s) => `${s.pid} (${s.command}): ${s.reason}`) }
+    default:
+      return unreachable(fact)
+  }
+}
+
+function idOf(slot: Slot): string {
+  return `${slot.project} ${slot.key}`
+}
