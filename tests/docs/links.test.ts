@@ -1,0 +1,27 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const pages = ['.', 'docs', 'docs/decisions'].flatMap((directory) =>
+  readdirSync(join(root, directory))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(directory, name)),
+)
+
+test.each(pages)('every link in %s leads to a file', (page) => {
+  const text = readFileSync(join(root, page), 'utf8')
+  const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/gu)].map(([, target = '']) => target)
+  const broken = targets.filter((target) => !existsSync(join(root, dirname(page), target)))
+  expect(broken).toEqual([])
+})
+
+test.each(pages)('every path of the source that %s names exists', (page) => {
+  const text = readFileSync(join(root, page), 'utf8')
+  const paths = [...text.matchAll(/`((?:packages|tests|scripts|examples|benchmarks|docs)\/[\w./-]+)`/gu)].map(
+    ([, path = '']) => path,
+  )
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
+})
