@@ -1,0 +1,51 @@
+// From a configuration file to a plan: the one part of this folder that reads files.
+import { join } from 'node:path'
+import { LocaldError } from '@locald/protocol'
+import type { Diagnostic } from '@locald/protocol'
+import type { Config } from '../config/config.ts'
+import { readEnvFile } from '../config/env-file.ts'
+import type { ParsedEnvFile } from '../config/env-file.ts'
+import type { EnvLayers } from './env-layers.ts'
+import { planFor } from './plan-for.ts'
+import type { PlanInputs } from './plan-for.ts'
+import type { Plan } from './plan.ts'
+
+/** Reads every env file that the configuration refers to. Throws `env_file_unreadable`, also for an `env_file` that is missing. */
+export async function readEnvLayers(config: Config): Promise<EnvLayers> {
+  const shared = await Promise.all(['.env', '.env.local'].map((name) => readEnvFile(join(config.root, name))))
+  const own = config.services.map(async (service): Promise<readonly [string, readonly ParsedEnvFile[]]> => {
+    const files = service.envFiles.map(async ({ value }) => (await readEnvFile(value)) ?? missing(value, service.name))
+    return [service.name, await Promise.all(files)]
+  })
+  return { dotenv: shared.filter((file) => file !== undefined), serviceFiles: new Map(await Promise.all(own)) }
+}
+
+function missing(path: string, service: string): never {
+  throw new LocaldError(
+    'env_file_unreadable',
+    `Cannot read the env file "${path}" of "${service}": there is no such file`,
+    {
+      hint: 'Create it, or take it out of env_file',
+    },
+  )
+}
+
+export interface ReadPlan {
+  readonly plan: Plan
+  readonly layers: EnvLayers
+  readonly warnings: readonly Diagnostic[]
+}
+
+/** Plans what is configured with what the env files say now. Throws what is wrong with either. */
+export async function readPlan(
+  config: Config,
+  inputs: (layers: EnvLayers) => Omit<PlanInputs, 'layers'>,
+): Promise<ReadPlan> {
+  const layers = await readEnvLayers(config)
+  const result = planFor(config, { ...inputs(layers), layers })
+  if (!result.ok) {
+    throw new LocaldError(result.code, `Cannot plan "${config.file}"`, { diagnostics: result.diagnostics })
+  }
+  const files = [...layers.dotenv, ...[...layers.serviceFiles.values()].flat()]
+  return { plan: result.plan, layers, warnings: [...files.flatMap((f) => f.diagnostics), ...result.diagnostics] }
+}

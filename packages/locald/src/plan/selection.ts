@@ -1,0 +1,68 @@
+// Which instances an order is about.
+import { LocaldError } from '@locald/protocol'
+import { nearestName } from '../lib/nearest-name.ts'
+import { portKey } from './ports.ts'
+import type { InstancePlan, Plan, ServicePlan } from './plan.ts'
+
+/**
+ * `named`: those given, or all of the project when none is. `needed`: with everything they depend on, at any distance; when
+ * none is given, all but what starts only on request and nobody depends on.
+ */
+export type SelectionScope = 'named' | 'needed'
+
+/**
+ * In the order of the plan. `names` are services (`web`) or instances (`web.2`); a service's whole name wins over an
+ * instance that looks the same. Throws `service_unknown`.
+ */
+export function selectInstances(plan: Plan, names: readonly string[], scope: SelectionScope): readonly InstancePlan[] {
+  const named = names.length === 0 ? startedByDefault(plan, scope) : names.flatMap((name) => instancesNamed(plan, name))
+  const needed = scope === 'named' ? [] : dependenciesOf(plan, new Set(named.map(({ service }) => service)))
+  const selected = new Set([...named, ...needed].map((instance) => portKey(instance)))
+  return plan.services.flatMap(({ instances }) => instances).filter((instance) => selected.has(portKey(instance)))
+}
+
+function startedByDefault(plan: Plan, scope: SelectionScope): readonly InstancePlan[] {
+  return plan.services
+    .filter(({ config }) => scope === 'named' || config.start === 'up')
+    .flatMap(({ instances }) => instances)
+}
+
+function instancesNamed(plan: Plan, name: string): readonly InstancePlan[] {
+  const whole = serviceNamed(plan, name)
+  if (whole !== undefined) return whole.instances
+  const [, serviceName = '', number = ''] = /^(.+)\.(\d+)$/.exec(name) ?? []
+  const service = serviceNamed(plan, serviceName)
+  if (service === undefined) throw unknownService(plan, name)
+  const instance = service.instances.find((candidate) => String(candidate.instance) === number)
+  if (instance !== undefined) return [instance]
+  const count = service.instances.length
+  throw new LocaldError('service_unknown', `There is no instance ${number} of the service "${serviceName}"`, {
+    hint: count === 1 ? `It has one instance: "${serviceName}"` : `It has ${count}, counted from 1`,
+  })
+}
+
+function serviceNamed(plan: Plan, name: string): ServicePlan | undefined {
+  return plan.services.find((service) => service.name === name)
+}
+
+function unknownService(plan: Plan, name: string): LocaldError {
+  const names = plan.services.map((service) => service.name)
+  const nearest = nearestName(name, names)
+  return new LocaldError('service_unknown', `There is no service "${name}" in the project "${plan.name}"`, {
+    hint: nearest === undefined ? `The services are: ${names.join(', ')}` : `Did you mean "${nearest}"?`,
+  })
+}
+
+/** All instances of the services that these depend on, directly or not. */
+function dependenciesOf(plan: Plan, roots: ReadonlySet<string>): readonly InstancePlan[] {
+  const found = new Set<string>()
+  const pending = [...roots]
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    for (const { service } of serviceNamed(plan, name)?.dependsOn ?? []) {
+      if (found.has(service)) continue
+      found.add(service)
+      pending.push(service)
+    }
+  }
+  return plan.services.filter(({ name }) => found.has(name)).flatMap(({ instances }) => instances)
+}
