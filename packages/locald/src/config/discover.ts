@@ -1,0 +1,181 @@
+// Finds the configuration of a directory.
+import { createHash } from 'node:crypto'
+import { readFile, realpath, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { LocaldError } from '@locald/protocol'
+import type { ConfigFormat } from './config.ts'
+
+export interface DiscoverOptions {
+  /** Where to begin; relative paths are meant from here. */
+  readonly dir: string
+  /** Names the file outright (`-f`), whatever else is there. */
+  readonly file?: string
+  /** The user's home directory: the walk ends there. */
+  readonly home: string
+  /** Whose files are trusted besides root's. Default: the user of this process. */
+  readonly uid?: number
+}
+
+/** A configuration file that was found; not read yet. */
+export interface FoundConfig {
+  /** Real path. */
+  readonly file: string
+  readonly format: ConfigFormat
+  /** Real path of its directory. */
+  readonly root: string
+  /** First 12 hex digits of the SHA-256 of the real path of the directory, or of the file when it was named. */
+  readonly id: string
+}
+
+const composeNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
+/** In the order in which they are taken within one directory. */
+const otherNames: readonly (readonly [string, ConfigFormat])[] = [
+  ['Procfile.dev', 'procfile'],
+  ['Procfile', 'procfile'],
+  ...composeNames.map((name) => [name, 'compose'] as const),
+  ['package.json', 'package.json'],
+]
+
+/**
+ * The nearest `locald.toml` from `dir` up to the git root, the home directory or the border of the file system; without
+ * one, the nearest Procfile, compose file or package.json with a `dev` script. Throws `config_not_found`, `config_refused`
+ * (somebody else's) and `type_unsupported` (compose).
+ */
+export async function discover(options: DiscoverOptions): Promise<FoundConfig> {
+  const found = options.file === undefined ? await walk(options) : await named(options.file, options)
+  await refuseOthers(found, options.uid ?? process.getuid?.() ?? 0)
+  if (found.format === 'compose') {
+    throw new LocaldError(
+      'type_unsupported',
+      `Cannot use "${found.file}": compose files come with a later version of locald`,
+      {
+        hint: 'Describe the services in a locald.toml (locald init), or name another file: locald up -f Procfile',
+      },
+    )
+  }
+  return found
+}
+
+async function named(file: string, { dir }: DiscoverOptions): Promise<FoundConfig> {
+  const path = resolve(dir, file)
+  const facts = await statOf(path)
+  if (facts === undefined) {
+    throw new LocaldError('config_not_found', `There is no file "${path}"`, { hint: 'Check the path given with -f' })
+  }
+  if (facts.isDirectory()) {
+    throw new LocaldError('config_not_found', `"${path}" is a directory, expected a configuration file`, {
+      hint: `Name the file in it, or run locald there: cd "${path}"`,
+    })
+  }
+  const real = await realpath(path)
+  return { file: real, format: formatOf(path), root: dirname(real), id: idOf(real) }
+}
+
+function formatOf(path: string): ConfigFormat {
+  const name = basename(path)
+  if (name === 'package.json') return 'package.json'
+  const extension = extname(name)
+  if (extension === '.toml') return 'toml'
+  if (extension === '.yaml' || extension === '.yml') return 'compose'
+  if (extension === '.json') {
+    throw new LocaldError('usage', `Cannot tell what kind of configuration "${path}" is`, {
+      hint: 'Known are *.toml, Procfiles and package.json',
+    })
+  }
+  return 'procfile'
+}
+
+async function walk({ dir, home }: DiscoverOptions): Promise<FoundConfig> {
+  const start = await realDirectory(dir)
+  const searched = await directoriesUpFrom(start, home)
+  for (const directory of searched) {
+    if ((await statOf(join(directory, 'locald.toml')))?.isFile() === true)
+      return inDirectory(directory, 'locald.toml', 'toml')
+  }
+  for (const directory of searched) {
+    for (const [name, format] of otherNames) {
+      const path = join(directory, name)
+      if ((await statOf(path))?.isFile() !== true) continue
+      if (format === 'package.json' && !(await hasDevScript(path))) continue
+      return inDirectory(directory, name, format)
+    }
+  }
+  const last = searched.at(-1) ?? start
+  const where = last === start ? `"${start}"` : `"${start}" and the directories above it, up to "${last}"`
+  throw new LocaldError('config_not_found', `No configuration found: looked in ${where}`, {
+    hint:
+      'locald reads locald.toml, Procfile.dev, Procfile, or a package.json with a "dev" script. ' +
+      'Begin with: locald init',
+  })
+}
+
+/** `start` and what is above it: up to the git root, the home directory or the border of the file system, which are included. */
+export async function directoriesUpFrom(start: string, home: string): Promise<readonly string[]> {
+  const homeReal = await realpath(home).catch(() => home)
+  const device = (await statOf(start))?.dev
+  const directories: string[] = []
+  for (let directory = start; ;) {
+    directories.push(directory)
+    const parent = dirname(directory)
+    if (directory === homeReal || parent === directory) return directories
+    if ((await statOf(join(directory, '.git'))) !== undefined) return directories
+    if ((await statOf(parent))?.dev !== device) return directories
+    directory = parent
+  }
+}
+
+async function inDirectory(directory: string, name: string, format: ConfigFormat): Promise<FoundConfig> {
+  return { file: await realpath(join(directory, name)), format, root: directory, id: idOf(directory) }
+}
+
+async function realDirectory(dir: string): Promise<string> {
+  try {
+    return await realpath(dir)
+  } catch (error) {
+    throw new LocaldError('config_not_found', `There is no directory "${resolve(dir)}"`, { cause: error })
+  }
+}
+
+function idOf(path: string): string {
+  return createHash('sha256').update(path).digest('hex').slice(0, 12)
+}
+
+async function hasDevScript(path: string): Promise<boolean> {
+  try {
+    const content: unknown = JSON.parse(await readFile(path, 'utf8'))
+    return typeof content === 'object' && content !== null && devScriptOf(content) !== undefined
+  } catch {
+    // Somebody else's broken file must not end the walk; named with -f it is reported.
+    return false
+  }
+}
+
+/** The `dev` script of a package.json's content. */
+export function devScriptOf(content: object): string | undefined {
+  const scripts: unknown = 'scripts' in content ? content.scripts : undefined
+  const dev: unknown = typeof scripts === 'object' && scripts !== null && 'dev' in scripts ? scripts.dev : undefined
+  return typeof dev === 'string' && dev.trim() !== '' ? dev : undefined
+}
+
+/** Commands of another user's file would run as us. */
+async function refuseOthers(found: FoundConfig, uid: number): Promise<void> {
+  for (const path of new Set([found.file, dirname(found.file), found.root])) {
+    const owner = (await statOf(path))?.uid
+    if (owner === undefined || owner === uid || owner === 0) continue
+    throw new LocaldError(
+      'config_refused',
+      `Refused to use "${found.file}": "${path}" belongs to another user (uid ${owner}), and its commands would run as you`,
+      { hint: `If you trust it, make it yours: sudo chown ${uid} "${path}"` },
+    )
+  }
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path)
+  } catch {
+    // Whatever we may not look at is not there for us.
+    return undefined
+  }
+}
