@@ -2,6 +2,8 @@
 import type { HealthSource } from '@locald/protocol'
 import type { ProbeSpec } from './probe-spec.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
+import type { Clock } from './clock.ts'
+import type { ListenerWatch } from './listener-watch.ts'
 
 /** One run of an instance whose health is watched. */
 export interface HealthSubject {
@@ -41,9 +43,19 @@ export type HealthReport =
 export interface HealthMonitor extends Disposable {
   /** What decides, as far as that is known yet. */
   readonly source: HealthSource
+  /**
+   * The service sent READY=1. Healthy at once where nothing explicit, or `notify`, decides; ignored by every other check.
+   */
+  notified(): void
 }
 
 export interface HealthDependencies {
   /** Lines of this run's output from its start on, for log checks. Ends when `signal` aborts. */
   readonly lines: (run: string, signal: AbortSignal) => AsyncIterable<string>
+  /** One for the whole daemon: `new ListenerWatch()`, disposed of after all monitors. */
+  readonly listeners: ListenerWatch
+  /** Default: the system's. */
+  readonly clock?: Clock
+  /** From 0 to 1, spreads checks. Default Math.random. */
+  readonly random?: () => number
 }

@@ -1,0 +1,386 @@
+// Which run listens where, for all runs of the daemon by one shared poll.
+import { openListenerTable } from '../lib/listening-sockets.ts'
+import { ownersOf } from '../lib/port-holder.ts'
+import { membersByRun, readProcesses, startTimeOf } from '../lib/process-tree.ts'
+import { ProcessCache } from './process-cache.ts'
+import type { Listener, ListenerTable } from '../lib/listener.ts'
+import type { ProcessEntry, ProcessTable } from '../lib/process-source.ts'
+import type { RunIdentity } from '../lib/process-tree.ts'
+
+/** What is known of the listeners that matter to a run. */
+export interface RunListeners {
+  /** Its own, in the order in which they were found. */
+  readonly own: readonly Listener[]
+  /** Other people's on the ports that it asked about. */
+  readonly others: readonly Listener[]
+  /** On those ports, appeared just now: whose they are is not known yet. */
+  readonly unknown: readonly Listener[]
+  /** Why nothing can be known, for people; null when all is well. */
+  readonly problem: string | null
+}
+
+/** How often to look: each row for so long, counted from the call of `follow`. */
+export type Cadence = readonly { readonly everyMs: number; readonly forMs: number }[]
+
+export interface WatchedRun extends Disposable {
+  /** As of the last look. */
+  readonly listeners: RunListeners
+  /** From now on looks by this cadence and calls `changed`; null stops that. The quickest cadence of all runs counts. */
+  follow(cadence: Cadence | null): void
+  /** Looks now, unless somebody did in the last 20 ms. */
+  check(): Promise<RunListeners>
+}
+
+export interface WatchOrder {
+  readonly identity: RunIdentity
+  /** The ports of which others' listeners matter too: the given port first. */
+  readonly ports: readonly number[]
+  /** `listeners` differs from what it was; never called for a run that is not followed. */
+  readonly changed: () => void
+}
+
+interface ListenerWatchOptions {
+  /** Replaced in tests. */
+  readonly openTable?: () => Promise<ListenerTable>
+  /** The keeper's pid: orphans of a run are looked for among its children alone. Default: among all processes. */
+  readonly keeper?: number
+}
+
+const freshMs = 20
+/**
+ * How long after a socket was first seen its owner is looked for again. A process can be of a run a moment before that
+ * shows: a child of a double fork between its two parents.
+ */
+const retryAfterMs = [0, 10, 50] as const
+
+/** Looks for an owner: when next, and how often it did. */
+interface Search {
+  readonly firstSeen: number
+  tries: number
+}
+
+class Watched implements WatchedRun {
+  readonly identity: RunIdentity
+  readonly ports: ReadonlySet<number>
+  readonly changed: () => void
+  readonly own = new Map<number, Listener>()
+  readonly searches = new Map<number, Search>()
+  listeners: RunListeners = { own: [], others: [], unknown: [], problem: null }
+  cadence: Cadence | null = null
+  followedSince = 0
+  /** Something of `listeners` may differ. */
+  stale = true
+  readonly #watch: ListenerWatch
+
+  constructor(order: WatchOrder, watch: ListenerWatch) {
+    this.identity = order.identity
+    this.ports = new Set(order.ports)
+    this.changed = order.changed
+    this.#watch = watch
+  }
+
+  follow(cadence: Cadence | null): void {
+    this.cadence = cadence
+    this.followedSince = performance.now()
+    this.#watch.reschedule()
+  }
+
+  async check(): Promise<RunListeners> {
+    await this.#watch.look(this)
+    return this.listeners
+  }
+
+  /** Null when it does not want to be looked for, now or ever again. */
+  periodAt(now: number): number | null {
+    if (this.cadence === null) return null
+    let age = now - this.followedSince
+    for (const { everyMs, forMs } of this.cadence) {
+      if (age < forMs) return everyMs
+      age -= forMs
+    }
+    return null
+  }
+
+  [Symbol.dispose](): void {
+    this.cadence = null
+    this.#watch.forget(this)
+  }
+}
+
+/** One for a daemon. Looks only while a run is followed or checked; holds one descriptor from the first look on. */
+export class ListenerWatch implements Disposable {
+  readonly #runs = new Set<Watched>()
+  readonly #openTable: () => Promise<ListenerTable>
+  readonly #attribution: { readonly under?: number }
+  readonly #processes = new ProcessCache()
+  #table: ListenerTable | null = null
+  #present: ReadonlyMap<number, Listener> = new Map()
+  #problem: string | null = null
+  /** Sockets that were found to be of a run. */
+  readonly #owners = new Map<number, Watched>()
+  #lookedAt = Number.NEGATIVE_INFINITY
+  /** Kept apart from `#lookedAt`: many checks must not put off the poll for ever. */
+  #polledAt = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | null = null
+  #timer: NodeJS.Timeout | null = null
+  /** Reading every process's environment is dear: not again before this moment. */
+  #deepNotBefore = 0
+  #disposed = false
+
+  constructor(options: ListenerWatchOptions = {}) {
+    this.#openTable = options.openTable ?? openListenerTable
+    this.#attribution = options.keeper === undefined ? {} : { under: options.keeper }
+  }
+
+  watch(order: WatchOrder): WatchedRun {
+    const run = new Watched(order, this)
+    const now = performance.now()
+    for (const inode of this.#present.keys())
+      if (!this.#owners.has(inode)) run.searches.set(inode, { firstSeen: now, tries: 0 })
+    this.#runs.add(run)
+    return run
+  }
+
+  /** For its runs only. */
+  forget(run: Watched): void {
+    this.#runs.delete(run)
+    for (const inode of run.own.keys()) this.#owners.delete(inode)
+    // Should another run have inherited the socket, that run may claim it now.
+    for (const other of this.#runs)
+      for (const inode of run.own.keys()) other.searches.set(inode, { firstSeen: performance.now(), tries: 0 })
+    this.reschedule()
+  }
+
+  /** For its runs only. */
+  async look(run: Watched): Promise<void> {
+    if (performance.now() - this.#lookedAt > freshMs) await this.#look()
+    if (this.#disposed) return
+    this.#reconsider(run)
+    this.#resolve([run])
+    this.#refreshView(run)
+  }
+
+  /** For its runs only. */
+  reschedule(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (this.#disposed || this.#looking !== null) return
+    const now = performance.now()
+    let period = Number.POSITIVE_INFINITY
+    for (const run of this.#runs) period = Math.min(period, run.periodAt(now) ?? Number.POSITIVE_INFINITY)
+    if (!Number.isFinite(period)) return
+    const delay = Math.max(1, Math.round(this.#polledAt + period - now))
+    this.#timer = setTimeout(() => void this.#poll(), delay).unref()
+  }
+
+  async #poll(): Promise<void> {
+    this.#polledAt = performance.now()
+    await this.#look()
+    if (this.#disposed) return
+    const now = performance.now()
+    const followed = [...this.#runs].filter((run) => run.periodAt(now) !== null)
+    this.#resolve(followed)
+    this.reschedule()
+    for (const run of followed) if (this.#refreshView(run) && run.cadence !== null) run.changed()
+  }
+
+  /** Takes a dump, or waits for the one that is being taken. */
+  async #look(): Promise<void> {
+    this.#looking ??= this.#read().finally(() => {
+      this.#looking = null
+      this.reschedule()
+    })
+    await this.#looking
+  }
+
+  async #read(): Promise<void> {
+    try {
+      this.#table ??= await this.#openTable()
+      const listeners = await this.#table.read()
+      if (this.#disposed) return this.#closeTable()
+      this.#compare(listeners)
+      this.#setProblem(null)
+    } catch (error) {
+      this.#setProblem(`Cannot list listening sockets: ${error instanceof Error ? error.message : String(error)}`)
+    } finally {
+      this.#lookedAt = performance.now()
+    }
+  }
+
+  #setProblem(problem: string | null): void {
+    if (problem === this.#problem) return
+    this.#problem = problem
+    for (const run of this.#runs) run.stale = true
+  }
+
+  #compare(listeners: readonly Listener[]): void {
+    const before = this.#present
+    const isSame = listeners.length === before.size && listeners.every(({ inode }) => before.has(inode))
+    if (isSame) return
+    const present = new Map(listeners.map((listener) => [listener.inode, listener]))
+    const firstSeen = performance.now()
+    for (const run of this.#runs) {
+      for (const inode of before.keys()) if (!present.has(inode)) this.#drop(run, inode)
+      for (const listener of listeners) {
+        if (before.has(listener.inode)) continue
+        run.searches.set(listener.inode, { firstSeen, tries: 0 })
+        if (run.ports.has(listener.port)) run.stale = true
+      }
+    }
+    this.#present = present
+  }
+
+  #drop(run: Watched, inode: number): void {
+    run.searches.delete(inode)
+    if (run.own.delete(inode)) this.#owners.delete(inode)
+    run.stale = true
+  }
+
+  /** A run that lacks its port while somebody else seems to have it: looks again at whose that is. */
+  #reconsider(run: Watched): void {
+    const isOnPort = [...run.own.values()].some(({ port }) => run.ports.has(port))
+    if (isOnPort) return
+    for (const listener of run.listeners.others)
+      if (!this.#owners.has(listener.inode) && !run.searches.has(listener.inode))
+        run.searches.set(listener.inode, { firstSeen: performance.now(), tries: retryAfterMs.length - 1 })
+  }
+
+  /** Looks for the owners of all sockets whose turn it is, among the processes of these runs. */
+  #resolve(runs: readonly Watched[]): void {
+    const now = performance.now()
+    const due = new Map<Watched, Set<number>>()
+    for (const run of runs) {
+      const inodes = dueSearches(run, now)
+      if (inodes.size > 0) due.set(run, inodes)
+    }
+    if (due.size === 0) return
+    this.#search(due, this.#processes.refresh(), noEvidence)
+    const wasDeep = this.#searchDeep(due, now)
+    for (const [run, inodes] of due) for (const inode of inodes) this.#countTry(run, inode, wasDeep)
+  }
+
+  /** Also finds what left the run's tree and session. Takes at most a fifth of the time; false when it is not its turn. */
+  #searchDeep(due: Map<Watched, Set<number>>, now: number): boolean {
+    if (due.size === 0) return true
+    if (now < this.#deepNotBefore) return false
+    this.#search(due, readProcesses(), this.#attribution)
+    const end = performance.now()
+    this.#deepNotBefore = end + 4 * (end - now)
+    return true
+  }
+
+  #search(due: Map<Watched, Set<number>>, table: ProcessTable, options: Parameters<typeof membersByRun>[2]): void {
+    const members = membersByRun(
+      [...due.keys()].map((run) => run.identity),
+      table,
+      options,
+    )
+    for (const run of [...due.keys()].sort((a, b) => this.#likelihood(b, due) - this.#likelihood(a, due))) {
+      const inodes = due.get(run)
+      if (inodes === undefined || inodes.size === 0) continue
+      for (const inode of this.#claim(run, inodes, members.get(run.identity.marker) ?? [])) settle(due, inode)
+    }
+    for (const [run, inodes] of due) if (inodes.size === 0) due.delete(run)
+  }
+
+  /** A run whose given port is among the new ones is looked at first; mostly nobody else has to be then. */
+  #likelihood(run: Watched, due: ReadonlyMap<Watched, ReadonlySet<number>>): number {
+    for (const inode of due.get(run) ?? []) {
+      const port = this.#present.get(inode)?.port
+      if (port !== undefined && run.ports.has(port)) return 1
+    }
+    return 0
+  }
+
+  #claim(run: Watched, inodes: ReadonlySet<number>, members: readonly ProcessEntry[]): readonly number[] {
+    const byPid = new Map(members.map((entry) => [entry.pid, entry]))
+    const claimed: number[] = []
+    for (const [inode, pid] of this.#ownersAmong(inodes, byPid)) {
+      const listener = this.#present.get(inode)
+      if (listener === undefined) continue
+      if (startTimeOf(pid) !== byPid.get(pid)?.startTime) {
+        this.#processes.forget(pid)
+        continue
+      }
+      run.own.set(inode, listener)
+      run.stale = true
+      this.#owners.set(inode, run)
+      claimed.push(inode)
+    }
+    for (const inode of claimed)
+      for (const other of this.#runs) {
+        other.searches.delete(inode)
+        if (other.ports.has(this.#present.get(inode)?.port ?? 0)) other.stale = true
+      }
+    return claimed
+  }
+
+  #ownersAmong(inodes: ReadonlySet<number>, members: ReadonlyMap<number, ProcessEntry>): ReadonlyMap<number, number> {
+    const found = new Map<number, number>()
+    const unseen = new Set<number>()
+    for (const inode of inodes) {
+      const pid = this.#present.get(inode)?.pid ?? null
+      if (pid === null) unseen.add(inode)
+      else if (members.has(pid)) found.set(inode, pid)
+    }
+    if (process.platform === 'darwin' || unseen.size === 0) return found
+    for (const [inode, pid] of ownersOf(unseen, members.keys()).owners) found.set(inode, pid)
+    return found
+  }
+
+  #countTry(run: Watched, inode: number, wasDeep: boolean): void {
+    const search = run.searches.get(inode)
+    if (search === undefined) return
+    const isLast = search.tries >= retryAfterMs.length - 1
+    if (!isLast) search.tries++
+    if (!isLast || !wasDeep) return
+    run.searches.delete(inode)
+    if (run.ports.has(this.#present.get(inode)?.port ?? 0)) run.stale = true
+  }
+
+  /** True when it shows something new. */
+  #refreshView(run: Watched): boolean {
+    if (!run.stale) return false
+    run.stale = false
+    const before = run.listeners
+    const onPorts = [...this.#present.values()].filter((one) => run.ports.has(one.port) && !run.own.has(one.inode))
+    run.listeners = {
+      own: [...run.own.values()],
+      others: onPorts.filter((one) => !run.searches.has(one.inode)),
+      unknown: onPorts.filter((one) => run.searches.has(one.inode)),
+      problem: this.#problem,
+    }
+    return describe(before) !== describe(run.listeners)
+  }
+
+  #closeTable(): void {
+    this.#table?.[Symbol.dispose]()
+    this.#table = null
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true
+    this.#runs.clear()
+    this.reschedule()
+    if (this.#looking === null) this.#closeTable()
+  }
+}
+
+const noEvidence = { evidence: () => ({ marker: null, lockLimit: null }) }
+
+function dueSearches(run: Watched, now: number): Set<number> {
+  const due = new Set<number>()
+  for (const [inode, search] of run.searches) {
+    if (now - search.firstSeen >= (retryAfterMs[search.tries] ?? 0)) due.add(inode)
+  }
+  return due
+}
+
+function settle(due: Map<Watched, Set<number>>, inode: number): void {
+  for (const inodes of due.values()) inodes.delete(inode)
+}
+
+function describe(listeners: RunListeners): string {
+  const inodes = (list: readonly Listener[]): string => list.map((one) => one.inode).join()
+  return [inodes(listeners.own), inodes(listeners.others), inodes(listeners.unknown), listeners.problem ?? ''].join(';')
+}
