@@ -11,6 +11,8 @@ export interface ServiceAddress {
   readonly type: ServiceType
   /** One for each instance, in their order; empty when it has none. */
   readonly ports: readonly number[]
+  /** What its siblings are told: `WEB_HOST`, `WEB_PORT`, `WEB_URL` and with replicas `WEB_PORTS`. */
+  readonly variables: readonly (readonly [string, string])[]
 }
 
 /** By service name, in the order of the file. */
@@ -24,19 +26,34 @@ export function addressesOf(
   }[],
 ): Addresses {
   return new Map(
-    services.map(({ name, config, instances }) => {
+    services.map(({ name, config: { type }, instances }) => {
       const ports = instances.flatMap(({ port }) => (port === null ? [] : [port]))
-      return [name, { name, type: config.type, ports }] as const
+      return [name, { name, type, ports, variables: variablesAbout(name, type, ports) }] as const
     }),
   )
 }
 
 /** With replicas: of the first instance. `undefined`: it has no port. */
-export function addressPart({ type, ports }: ServiceAddress, property: ServiceProperty): string | undefined {
+export function addressPart(
+  { type, ports }: Pick<ServiceAddress, 'type' | 'ports'>,
+  property: ServiceProperty,
+): string | undefined {
   const [port] = ports
   if (port === undefined) return undefined
   const parts = { host: serviceHost, port: String(port), url: urlFor(type, serviceHost, port) }
   return parts[property]
+}
+
+function variablesAbout(name: string, type: ServiceType, ports: readonly number[]): ServiceAddress['variables'] {
+  const [port] = ports
+  if (port === undefined) return []
+  const prefix = name.toUpperCase().replaceAll(/[-.]/g, '_')
+  return [
+    [`${prefix}_HOST`, serviceHost],
+    [`${prefix}_PORT`, String(port)],
+    [`${prefix}_URL`, urlFor(type, serviceHost, port)],
+    ...(ports.length > 1 ? [[`${prefix}_PORTS`, ports.join(',')] as const] : []),
+  ]
 }
 
 /** Variables that a service gets about the others, started or not. Of two names that look alike, the earlier one wins. */
@@ -45,13 +62,8 @@ export function siblingVariables(addresses: Addresses, ownName: string): Readonl
   const set = (name: string, value: string | undefined): void => {
     if (value !== undefined && !variables.has(name)) variables.set(name, value)
   }
-  const siblings = [...addresses.values()].filter(({ name, ports }) => name !== ownName && ports.length > 0)
-  for (const sibling of siblings) {
-    const prefix = sibling.name.toUpperCase().replaceAll(/[-.]/g, '_')
-    set(`${prefix}_HOST`, addressPart(sibling, 'host'))
-    set(`${prefix}_PORT`, addressPart(sibling, 'port'))
-    set(`${prefix}_URL`, addressPart(sibling, 'url'))
-    if (sibling.ports.length > 1) set(`${prefix}_PORTS`, sibling.ports.join(','))
+  for (const sibling of addresses.values()) {
+    if (sibling.name !== ownName) for (const [name, value] of sibling.variables) set(name, value)
   }
   const urlOfOnly = (type: ServiceType): string | undefined => {
     const [only, another] = [...addresses.values()].filter((address) => address.type === type)

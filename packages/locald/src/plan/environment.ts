@@ -42,7 +42,7 @@ export function environmentFor(
   if (service === undefined || planned === undefined) {
     throw new Error(`The plan has no instance ${instance.instance} of "${instance.service}"`)
   }
-  return resolveEnvironment({
+  const { winners, warnings } = resolveEnvironment({
     ...inputs,
     project: plan.config,
     service: service.config,
@@ -50,6 +50,7 @@ export function environmentFor(
     port: planned.port,
     addresses: addressesOf(plan.services),
   })
+  return { variables: [...winners.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), warnings }
 }
 
 export interface EnvironmentSubject extends EnvironmentInputs {
@@ -60,16 +61,21 @@ export interface EnvironmentSubject extends EnvironmentInputs {
   readonly addresses: Addresses
 }
 
-/** {@link environmentFor} for what is not yet part of a plan. */
-export function resolveEnvironment(subject: EnvironmentSubject): InstanceEnvironment {
-  const { project, service, layers, shell } = subject
+/** {@link environmentFor} for what is not yet part of a plan: the variables by name, unsorted. */
+export function resolveEnvironment(subject: EnvironmentSubject): {
+  readonly winners: ReadonlyMap<string, EnvVariable>
+  readonly warnings: readonly Diagnostic[]
+} {
+  const { project, service, layers } = subject
+  const shell = new Map(Object.entries(subject.shell).filter(([name]) => !notInherited.test(name)))
+  const flags = new Map(Object.entries(subject.flags))
   // A port given by a flag is part of the plan already, or was refused there.
-  const flags = subject.port === null ? subject.flags : without(subject.flags, 'PORT')
+  if (subject.port !== null) flags.delete('PORT')
   const own = ownVariables(subject)
   const winners = new Map<string, EnvVariable>()
   const warnings: Diagnostic[] = []
   // A level above that no file can override is what a name means everywhere below, so that what is derived from it agrees.
-  const lookup: Lookup = (name) => flags[name] ?? own.get(name) ?? winners.get(name)?.value
+  const lookup: Lookup = (name) => flags.get(name) ?? own.get(name) ?? winners.get(name)?.value
   const setAll = (source: EnvSource, variables: Iterable<readonly [string, string]>): void => {
     for (const [name, value] of variables) winners.set(name, { name, value, source, file: null, line: null })
   }
@@ -80,7 +86,7 @@ export function resolveEnvironment(subject: EnvironmentSubject): InstanceEnviron
     }
   }
   const withoutFlags = <T extends EnvEntry>(entries: readonly T[]): readonly T[] =>
-    entries.filter(({ name }) => flags[name] === undefined)
+    flags.size === 0 ? entries : entries.filter(({ name }) => !flags.has(name))
   const setFile = (source: EnvSource, { entries }: ParsedEnvFile, isShared: boolean): void => {
     const counted = withoutFlags(isShared ? withoutPort(entries) : entries)
     setPlaced(source, expandEnv(counted, lookup))
@@ -89,7 +95,7 @@ export function resolveEnvironment(subject: EnvironmentSubject): InstanceEnviron
     setPlaced(source, resolveTable(withoutFlags(entries), subject.addresses, lookup))
   }
 
-  setAll('shell', inheritedVariables(shell))
+  setAll('shell', shell)
   setAll('sibling', siblingVariables(subject.addresses, service.name))
   for (const file of layers.dotenv) setFile('dotenv', file, true)
   setTable('project', withoutPort(project.env))
@@ -100,17 +106,13 @@ export function resolveEnvironment(subject: EnvironmentSubject): InstanceEnviron
   if (subject.caCertificate !== undefined && !winners.has('NODE_EXTRA_CA_CERTS')) {
     setAll('locald', [['NODE_EXTRA_CA_CERTS', subject.caCertificate]])
   }
-  setAll('flag', Object.entries(flags))
-  return { variables: [...winners.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), warnings }
+  setAll('flag', flags)
+  return { winners, warnings }
 }
 
 /** A shared `PORT` cannot be meant for every service: see docs/ports.md. */
 function withoutPort<T extends EnvEntry>(entries: readonly T[]): readonly T[] {
   return entries.filter(({ name }) => name !== 'PORT')
-}
-
-function without(variables: Variables, name: string): Variables {
-  return Object.fromEntries(Object.entries(variables).filter(([other]) => other !== name))
 }
 
 function ownVariables(subject: EnvironmentSubject): ReadonlyMap<string, string> {
@@ -132,10 +134,6 @@ function ownVariables(subject: EnvironmentSubject): ReadonlyMap<string, string> 
 /** What belongs to the shell or its terminal, or was said to the process that the shell runs in, and not to a service. */
 const notInherited =
   /^(?:npm_.*|INIT_CWD|_|SHLVL|PWD|OLDPWD|TMUX.*|NOTIFY_SOCKET|WATCHDOG_(?:PID|USEC)|LISTEN_(?:FDS|FDNAMES|PID)|LOCALD_(?:URL|PROJECT|SERVICE|RUN))$/
-
-function inheritedVariables(shell: Variables): readonly (readonly [string, string])[] {
-  return Object.entries(shell).filter(([name]) => !notInherited.test(name))
-}
 
 interface ResolvedEntry extends EnvEntry {
   readonly unresolved: readonly string[]
@@ -201,13 +199,13 @@ function unsetWarning(name: string, missing: string, place: EnvEntry['place']): 
 
 function hiddenShellWarnings(
   winners: ReadonlyMap<string, EnvVariable>,
-  shell: Variables,
+  shell: ReadonlyMap<string, string>,
   own: ReadonlyMap<string, string>,
 ): readonly Diagnostic[] {
   return [...winners.values()].flatMap(({ name, value, source, file, line }) => {
-    const hidden = shell[name]
+    const hidden = shell.get(name)
     if (source !== 'dotenv' || file === null || line === null || own.has(name)) return []
-    if (hidden === undefined || hidden === value || notInherited.test(name)) return []
+    if (hidden === undefined || hidden === value) return []
     return [
       {
         severity: 'warning',

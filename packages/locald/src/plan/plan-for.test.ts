@@ -319,6 +319,11 @@ test('planFor() takes PORT of a flag for the port of the only service that has o
   expect(portsOf(plan)).toEqual({ web: [4000], worker: [null] })
 })
 
+test('planFor() refuses a PORT that replicas would have to share', () => {
+  const result = planFor(configOf({ web: { replicas: 2 } }), { layers: layersOf('', { web: 'PORT=3000' }) })
+  expect(result).toMatchObject({ ok: false, diagnostics: [{ code: 'conflict', file: '/work/shop/.env.web', line: 1 }] })
+})
+
 test('planFor() prefers port to PORT', () => {
   expect(portsOf(planOf(configOf({ web: { port: 3000, env: { PORT: '4000' } } })))).toEqual({ web: [3000] })
 })

@@ -4,8 +4,9 @@ import { addressesOf } from './addresses.ts'
 import { dependenciesOf } from './dependencies.ts'
 import { noEnvLayers } from './env-layers.ts'
 import type { EnvLayers } from './env-layers.ts'
+import { instanceKey } from './instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from './plan.ts'
-import { assignPorts, portKey } from './ports.ts'
+import { assignPorts } from './ports.ts'
 import type { PortInputs } from './ports.ts'
 import { referenceFaults } from './reference-faults.ts'
 import { serviceHash } from './service-hash.ts'
@@ -89,7 +90,7 @@ export function fixedPorts(plan: Plan): readonly (InstancePlan & { readonly port
 /** The assigned ports of a plan, to be kept by the next one. */
 export function keptPorts(plan: Plan): ReadonlyMap<string, number> {
   const assigned = plan.services.filter((service) => !isFixed(service)).flatMap(({ instances }) => withPorts(instances))
-  return new Map(assigned.map((instance) => [portKey(instance), instance.port]))
+  return new Map(assigned.map((instance) => [instanceKey(instance.service, instance.instance), instance.port]))
 }
 
 /** Foreman's base port: `PORT` of the env files, else of the shell, else 5000. */

@@ -3,6 +3,7 @@ import type { Diagnostic } from '@locald/protocol'
 import type { ServiceConfig } from '../config/config.ts'
 import { isBlockedPort } from '../lib/blocked-ports.ts'
 import { hashBelow } from '../lib/hash.ts'
+import { instanceKey } from './instance-key.ts'
 import type { InstancePlan } from './plan.ts'
 
 /** Both included: above the usual fixed ports, below those that Linux hands out to outgoing connections. */
@@ -10,13 +11,8 @@ export const assignedPorts = { first: 20_000, last: 32_767 } as const
 
 const highestPort = 65_535
 
-/** `web.2`, also for the only instance of a service: the key of a kept port. */
-export function portKey({ service, instance }: Pick<InstancePlan, 'service' | 'instance'>): string {
-  return `${service}.${instance}`
-}
-
 export interface PortInputs {
-  /** Ports of an earlier plan of this project, by {@link portKey}. */
+  /** Ports of an earlier plan of this project, by `instanceKey`. */
   readonly kept: ReadonlyMap<string, number>
   /** Ports of other known projects: never assigned. */
   readonly reserved: ReadonlySet<number>
@@ -45,7 +41,7 @@ export function assignPorts(id: string, services: readonly ServiceConfig[], inpu
   const chosen = new Map<string, number>()
   const takenBy = new Map<number, string>()
   const choose = (slot: Slot, port: number): void => {
-    chosen.set(portKey(slot), port)
+    chosen.set(instanceKey(slot.service, slot.instance), port)
     takenBy.set(port, slot.service)
   }
   const isAllowed = (slot: Slot, port: number): boolean =>
@@ -65,12 +61,15 @@ export function assignPorts(id: string, services: readonly ServiceConfig[], inpu
 
   const open = slots.filter((slot) => slot.fixed === undefined)
   for (const slot of open) {
-    const preferred = inputs.base === undefined ? inputs.kept.get(portKey(slot)) : foremanPort(inputs.base, slot)
+    const preferred =
+      inputs.base === undefined
+        ? inputs.kept.get(instanceKey(slot.service, slot.instance))
+        : foremanPort(inputs.base, slot)
     if (preferred === undefined || (inputs.base === undefined && !isInRange(preferred))) continue
     if (preferred <= highestPort && isAllowed(slot, preferred)) choose(slot, preferred)
     else if (inputs.base !== undefined) warnings.push(movedWarning(slot, preferred))
   }
-  for (const slot of open.filter((candidate) => !chosen.has(portKey(candidate)))) {
+  for (const slot of open.filter((candidate) => !chosen.has(instanceKey(candidate.service, candidate.instance)))) {
     const port = freePort(id, slot, (candidate) => isAllowed(slot, candidate))
     if (port === undefined) return { ok: false, code: 'port_exhausted', diagnostics: [exhaustedFault(slot)] }
     choose(slot, port)
@@ -109,7 +108,7 @@ export function hasPort({ port, listening }: Pick<ServiceConfig, 'port' | 'liste
 
 function instancesOf(config: ServiceConfig, chosen: ReadonlyMap<string, number>): readonly InstancePlan[] {
   return instanceNumbers(config).map((instance) => {
-    const port = chosen.get(portKey({ service: config.name, instance }))
+    const port = chosen.get(instanceKey(config.name, instance))
     return { service: config.name, instance, port: port ?? null }
   })
 }

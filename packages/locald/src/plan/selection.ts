@@ -1,7 +1,7 @@
 // Which instances an order is about.
 import { LocaldError } from '@locald/protocol'
 import { nearestName } from '../lib/nearest-name.ts'
-import { portKey } from './ports.ts'
+import { instanceKey } from './instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from './plan.ts'
 
 /**
@@ -17,8 +17,10 @@ export type SelectionScope = 'named' | 'needed'
 export function selectInstances(plan: Plan, names: readonly string[], scope: SelectionScope): readonly InstancePlan[] {
   const named = names.length === 0 ? startedByDefault(plan, scope) : names.flatMap((name) => instancesNamed(plan, name))
   const needed = scope === 'named' ? [] : dependenciesOf(plan, new Set(named.map(({ service }) => service)))
-  const selected = new Set([...named, ...needed].map((instance) => portKey(instance)))
-  return plan.services.flatMap(({ instances }) => instances).filter((instance) => selected.has(portKey(instance)))
+  const selected = new Set([...named, ...needed].map((instance) => instanceKey(instance.service, instance.instance)))
+  return plan.services
+    .flatMap(({ instances }) => instances)
+    .filter((instance) => selected.has(instanceKey(instance.service, instance.instance)))
 }
 
 function startedByDefault(plan: Plan, scope: SelectionScope): readonly InstancePlan[] {

@@ -18,19 +18,18 @@ interface HashSubject {
 /** See `ServicePlan.hash`. Computed from the environment as it would be if the shell's were empty. */
 export function serviceHash(subject: HashSubject): string {
   const { service, port, addresses } = subject
-  const { variables } = resolveEnvironment({ ...subject, instance: 1, shell: {} })
-  const values = new Map(variables.map(({ name, value }) => [name, value]))
+  const { winners } = resolveEnvironment({ ...subject, instance: 1, shell: {} })
   const { command } = substituteLaunch(
     service.command === undefined ? {} : { command: service.command },
-    referenceValues(addresses, (name) => values.get(name)),
+    referenceValues(addresses, (name) => winners.get(name)?.value),
   )
   // What siblings offer counts only where a reference makes it part of something else, or each new service would restart
   // all others; what locald sets follows from the port and the names.
-  const written = variables.filter(({ source }) => source !== 'sibling' && source !== 'locald')
+  const written = [...winners.values()].filter(({ source }) => source !== 'sibling' && source !== 'locald')
   return hashOf({
     command,
     workdir: service.workdir,
-    env: written.map(({ name, value }) => [name, value]),
+    env: Object.fromEntries(written.map(({ name, value }) => [name, value])),
     port,
     tty: service.tty,
     // How a process is called does not change how it runs.

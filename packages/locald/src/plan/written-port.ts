@@ -33,8 +33,10 @@ export function withWrittenPorts(
     if (written === undefined || (service.port !== undefined && written.source !== 'flag')) return service
     const reference = referenceToService(service, written)
     const port = reference === undefined ? portOf(written.value) : undefined
-    if (port !== undefined) return withPort(service, port)
-    if (reference !== undefined || written.value !== '') diagnostics.push(badPort(config, service, written, reference))
+    if (port !== undefined && service.replicas === 1) return withPort(service, port)
+    if (port !== undefined) diagnostics.push(replicasFault(config, service, written, port))
+    else if (reference !== undefined || written.value !== '')
+      diagnostics.push(badPort(config, service, written, reference))
     return service
   })
   return { services, diagnostics }
@@ -47,7 +49,9 @@ function withPort(service: ServiceConfig, port: number): ServiceConfig {
 
 /** Without the shell, so that the same files give the same port from every terminal. */
 function writtenPort(config: Config, service: ServiceConfig, layers: EnvLayers, flags: Flags): EnvVariable | undefined {
-  const { variables } = resolveEnvironment({
+  const own = [...service.env, ...(layers.serviceFiles.get(service.name) ?? []).flatMap(({ entries }) => entries)]
+  if (flags['PORT'] === undefined && !own.some(({ name }) => name === 'PORT')) return undefined
+  const { winners } = resolveEnvironment({
     project: config,
     service,
     instance: 1,
@@ -57,7 +61,7 @@ function writtenPort(config: Config, service: ServiceConfig, layers: EnvLayers, 
     shell: {},
     flags,
   })
-  return variables.find(({ name }) => name === 'PORT')
+  return winners.get('PORT')
 }
 
 function portOf(text: string): number | undefined {
@@ -82,6 +86,23 @@ function badPort(config: Config, service: ServiceConfig, written: EnvVariable, r
     line: line ?? 1,
     column: 1,
     hint: 'Write a number from 1 to 65535, or leave it out to get a free port',
+  }
+}
+
+function replicasFault(
+  config: Config,
+  { name, replicas }: ServiceConfig,
+  { file, line }: EnvVariable,
+  port: number,
+): Diagnostic {
+  return {
+    severity: 'error',
+    code: 'conflict',
+    message: `"${name}" has ${replicas} replicas, which cannot share the fixed port ${port}`,
+    file: file ?? config.file,
+    line: line ?? 1,
+    column: 1,
+    hint: 'Remove PORT: each replica is then assigned its own',
   }
 }
 
