@@ -1,0 +1,75 @@
+// `locald check`: all that is wrong with a configuration, at once; starts nothing and asks nobody.
+import { exitCodes, LocaldError } from '@locald/protocol'
+import type { Diagnostic } from '@locald/protocol'
+import type { Config } from '../../config/config.ts'
+import type { FoundConfig } from '../../config/discover.ts'
+import { loadDocuments } from '../../config/load-config.ts'
+import type { Plan } from '../../plan/plan.ts'
+import { readPlan } from '../../plan/read-plan.ts'
+import type { CommandContext, Invocation } from '../command.ts'
+import { configOptions } from '../offline-project.ts'
+import { countDiagnostics, renderDiagnostic, shortPath } from '../output/diagnostics.ts'
+
+interface Checked {
+  readonly found: FoundConfig
+  readonly config: Config | null
+  readonly plan: Plan | null
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+export async function check(context: CommandContext, call: Invocation): Promise<number> {
+  const { output } = context
+  const checked = await checkAll(context)
+  const isGood = !checked.diagnostics.some(({ severity }) => severity === 'error')
+  if (call.flag('json')) {
+    output.printJson(jsonAnswer(checked))
+    return isGood ? exitCodes.ok : exitCodes.usage
+  }
+  for (const diagnostic of checked.diagnostics) {
+    output.note(`${renderDiagnostic(diagnostic, { cwd: context.cwd, style: output.side.style }).join('\n')}\n`)
+  }
+  const count = countDiagnostics(checked.diagnostics)
+  if (isGood && checked.config !== null) output.print(summary(context, checked.config, count))
+  else output.note(count)
+  return isGood ? exitCodes.ok : exitCodes.usage
+}
+
+/** The configuration, then what only planning finds: cycles, ports, references. */
+async function checkAll(context: CommandContext): Promise<Checked> {
+  const { result, found } = await loadDocuments(configOptions(context))
+  if (!result.ok) return { found, config: null, plan: null, diagnostics: result.diagnostics }
+  const { config, diagnostics } = result
+  try {
+    const { plan, warnings } = await readPlan(config, () => ({}))
+    return { found, config, plan, diagnostics: [...diagnostics, ...warnings] }
+  } catch (error) {
+    if (!(error instanceof LocaldError) || error.diagnostics.length === 0) throw error
+    return { found, config, plan: null, diagnostics: [...diagnostics, ...error.diagnostics] }
+  }
+}
+
+function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {
+  return {
+    file: found.file,
+    format: found.format,
+    project: config?.name ?? null,
+    root: found.root,
+    services: (config?.services ?? []).map((service) => ({
+      name: service.name,
+      type: service.type,
+      command: service.command ?? null,
+      depends_on:
+        plan?.services.find(({ name }) => name === service.name)?.dependsOn.map((dependency) => dependency.service) ??
+        service.dependsOn.map((dependency) => dependency.service),
+      workdir: service.workdir,
+      replicas: service.replicas,
+    })),
+    diagnostics: diagnostics.map((diagnostic) => ({ ...diagnostic, hint: diagnostic.hint ?? null })),
+  }
+}
+
+function summary({ cwd, output }: CommandContext, { file, name, services }: Config, count: string): string {
+  const names = services.map((service) => service.name).join(', ')
+  const { style } = output.answer
+  return `${style.green('✓')} ${shortPath(file, cwd)}: project "${name}" with ${names}${count === '' ? '' : ` (${count})`}`
+}

@@ -1,0 +1,3 @@
+export async function configShow(): Promise<number> {
+  return 1
+}

@@ -1,0 +1,60 @@
+// `locald events`: the journal, for people and scripts.
+import { exitCodes } from '@locald/protocol'
+import type { EventSnapshot, LocaldEvent } from '@locald/protocol'
+import type { ApiClient } from '../../client/api-client.ts'
+import type { CommandContext, Invocation } from '../command.ts'
+import { clockTime } from '../output/label-prefix.ts'
+import { describeService } from '../output/service-words.ts'
+
+export async function events(context: CommandContext, call: Invocation): Promise<number> {
+  const { output, onInterrupt, selector } = context
+  const client = await context.connect()
+  const interrupted = new AbortController()
+  using _interrupts = onInterrupt(() => interrupted.abort())
+  const signal = AbortSignal.any([interrupted.signal, output.closed])
+  const print = call.flag('json') ? output.printJson : (event: LocaldEvent) => output.print(eventLine(context, event))
+  const project = call.flag('all') ? null : await projectOf(client, context)
+  const last = call.flag('follow') ? Infinity : await lastSeq(client, signal)
+
+  // The numbers of one project have gaps; those of all have none, so that the last one is sure to come.
+  for await (const event of client.events(call.flag('follow') && project !== null ? selector : {}, {
+    after: 0,
+    signal,
+  })) {
+    if (event.type !== 'snapshot' && (project === null || !('project' in event) || event.project === project))
+      print(event)
+    if (event.seq >= last) break
+  }
+  return exitCodes.ok
+}
+
+/** Id of the project here; null outside of any. */
+async function projectOf(client: ApiClient, { selector }: CommandContext): Promise<string | null> {
+  const status = await client.status(selector)
+  return 'services' in status ? status.id : null
+}
+
+async function lastSeq(client: ApiClient, signal: AbortSignal): Promise<number> {
+  for await (const event of client.events({}, { signal })) return (event satisfies EventSnapshot | LocaldEvent).seq
+  return 0
+}
+
+function eventLine({ output, now }: CommandContext, event: LocaldEvent): string {
+  const { style } = output.answer
+  const head = `${style.dim(clockTime(Date.parse(event.at)))} ${String(event.seq).padStart(5)}  `
+  switch (event.type) {
+    case 'project.planned':
+      return `${head}${event.type}  ${style.bold(event.status.project)}  ${event.status.root}`
+    case 'project.removed':
+      return `${head}${event.type}  ${event.project}`
+    case 'order.accepted':
+      return `${head}${event.type}  ${event.kind} ${event.services.join(' ')}`
+    case 'order.ended':
+      return `${head}${event.type}  ${event.kind} ${event.outcome}${event.problems.length === 0 ? '' : `: ${event.problems.join('; ')}`}`
+    case 'daemon.started':
+    case 'daemon.stopping':
+      return `${head}${event.type}  pid ${event.pid}, version ${event.version}`
+    default:
+      return `${head}${event.type}  ${style.bold(`${event.service}.${event.instance}`)} ${describeService(event.snapshot, now())}`
+  }
+}

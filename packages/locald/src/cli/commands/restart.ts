@@ -1,0 +1,31 @@
+// `locald restart`: down and up again, with the environment read anew.
+import type { CommandContext, Invocation } from '../command.ts'
+import { followOrder } from '../follow-order.ts'
+import { interruptedExit } from '../interrupted.ts'
+import { durationOption } from '../option-values.ts'
+import { isReady } from '../output/service-words.ts'
+import { printProject } from '../print-project.ts'
+import { reportOutcome, reportWarnings } from '../report-outcome.ts'
+
+export async function restart(context: CommandContext, call: Invocation): Promise<number> {
+  const timeoutMs = durationOption(call, 'timeout')
+  const client = await context.connect()
+  const result = await followOrder(context, client, {
+    request: {
+      ...context.selector,
+      kind: 'restart',
+      services: call.args,
+      ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }),
+    },
+    title: 'Restarting',
+    isDone: isReady,
+    onInterrupt: () => 'leave',
+  })
+  if (result.ended === null) {
+    context.output.note('Detached: restarting goes on in the background. See "locald status"')
+    return interruptedExit
+  }
+  reportWarnings(context, result.project)
+  printProject(context, result.project, call.flag('json'))
+  return reportOutcome(context, client, result)
+}

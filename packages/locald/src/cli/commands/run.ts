@@ -1,0 +1,62 @@
+// `locald run`: a command as a service would run it, with this terminal.
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { exitCodes, LocaldError } from '@locald/protocol'
+import type { EnvVariable } from '@locald/protocol'
+import { launchOf } from '../../plan/launch.ts'
+import type { CommandContext, Invocation } from '../command.ts'
+import { offlinePlan, plannedInstance } from '../offline-project.ts'
+import { variablesOf } from './env.ts'
+
+/** Belongs to this terminal, whatever the one of the last `up` was. */
+const ofTheTerminal = ['TERM', 'COLORTERM', 'TERM_PROGRAM', 'NO_COLOR', 'FORCE_COLOR']
+
+export async function run(context: CommandContext, call: Invocation): Promise<number> {
+  const name = call.args[0] ?? ''
+  const { plan } = await offlinePlan(context)
+  const { service } = plannedInstance(plan, name)
+  const variables = await variablesOf(context, name)
+  const argv = call.verbatim !== null && call.verbatim.length > 0 ? call.verbatim : null
+  const command = argv ?? launchOf(plan, service, variables).command
+  if (command === undefined) {
+    throw new LocaldError('usage', `Cannot run "${service.name}": it has no command`, {
+      hint: `Name one: locald run ${service.name} -- COMMAND`,
+    })
+  }
+  const words = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+  return await runHere(context, words, { cwd: service.config.workdir, env: environmentOf(context, variables) })
+}
+
+function environmentOf({ env }: CommandContext, variables: readonly EnvVariable[]): Record<string, string> {
+  const result = Object.fromEntries(variables.map(({ name, value }) => [name, value]))
+  for (const name of ofTheTerminal) {
+    const value = env[name]
+    if (value !== undefined) result[name] = value
+  }
+  // It would go to the service that runs: this one is not it.
+  delete result['NOTIFY_SOCKET']
+  return result
+}
+
+async function runHere(
+  { onInterrupt, output }: CommandContext,
+  [program = '', ...args]: readonly string[],
+  options: { readonly cwd: string; readonly env: Record<string, string> },
+): Promise<number> {
+  const child = spawn(program, args, { ...options, stdio: 'inherit' })
+  // The terminal sends Ctrl-C to the command as well; it decides what comes of it. Other signals come to us alone.
+  using _interrupts = onInterrupt((signal) => {
+    if (signal !== 'SIGINT') child.kill(signal)
+  })
+  return new Promise((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'ENOENT' ? 'command not found' : error.code === 'EACCES' ? 'not executable' : error.message
+      output.note(`error: Cannot run "${program}": ${why}`)
+      resolve(error.code === 'ENOENT' ? 127 : error.code === 'EACCES' ? 126 : exitCodes.runFailed)
+    })
+    child.once('exit', (code, signal) => {
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]))
+    })
+  })
+}

@@ -1,0 +1,80 @@
+// `locald server stop`: services first, then the daemon and the keeper.
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { exitCodes, projectEvent } from '@locald/protocol'
+import type { ProjectStatus, ServerStatus } from '@locald/protocol'
+import type { ApiClient } from '../../client/api-client.ts'
+import type { CommandContext } from '../command.ts'
+import { ChangeLines } from '../output/progress.ts'
+import { labelIn } from '../output/service-words.ts'
+import { askOrElse } from '../without-daemon.ts'
+
+/** Once its services are gone, the keeper has only to let go of its files. */
+const keeperGoneWithinMs = 10_000
+
+export async function serverStop(context: CommandContext): Promise<number> {
+  const { output } = context
+  const before = await askOrElse<ServerStatus | null>(
+    context,
+    (client) => client.server(),
+    async () => null,
+  )
+  if (before === null) {
+    output.note('The daemon is not running')
+    return exitCodes.ok
+  }
+  await watchStopping(context, context.client())
+  const pids = [before.daemon?.pid, before.keeper?.pid].filter((pid) => pid !== undefined)
+  const remaining = await remainingProcesses(pids, keeperGoneWithinMs)
+  if (remaining.length === 0) {
+    output.note('Stopped the daemon')
+    return exitCodes.ok
+  }
+  output.note(`error: Still running: ${remaining.map((pid) => `pid ${pid}`).join(', ')}`)
+  return exitCodes.failed
+}
+
+/** Which of these processes are left after they had some time to go. */
+async function remainingProcesses(pids: readonly number[], withinMs: number): Promise<readonly number[]> {
+  const deadline = Date.now() + withinMs
+  let remaining = pids.filter(isRunning)
+  while (remaining.length > 0 && Date.now() < deadline) {
+    await sleep(10)
+    remaining = remaining.filter(isRunning)
+  }
+  return remaining
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  try {
+    // Where nobody reaps orphans (a container without an init), it stays as a zombie.
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return process.platform !== 'linux'
+  }
+}
+
+/** Shows what stops, until the daemon has gone. */
+async function watchStopping(context: CommandContext, client: ApiClient): Promise<void> {
+  const { output, now } = context
+  const changes = new ChangeLines()
+  let projects: readonly ProjectStatus[] = []
+  let isFirst = true
+  for await (const event of client.events({}, { isOnce: true })) {
+    projects = event.type === 'snapshot' ? event.projects : projectEvent(projects, event)
+    if (isFirst) await client.stopServer()
+    for (const project of projects) {
+      for (const snapshot of project.services) {
+        const label = `${project.project} ${labelIn(project.services, snapshot)}`
+        const line = changes.next(label, snapshot, now())
+        if (line !== null && !isFirst) output.note(line)
+      }
+    }
+    isFirst = false
+  }
+}

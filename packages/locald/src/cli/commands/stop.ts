@@ -1,0 +1,90 @@
+// `locald stop`: nothing of the services is left, or a list of what is.
+import { existsSync } from 'node:fs'
+import { exitCodes } from '@locald/protocol'
+import type { ServiceSnapshot } from '@locald/protocol'
+import { isListening } from '../../client/ensure-server.ts'
+import type { CommandContext, Invocation } from '../command.ts'
+import { followOrder } from '../follow-order.ts'
+import { interruptedExit } from '../interrupted.ts'
+import type { OrderResult } from '../follow-order.ts'
+import { formatDuration } from '../output/durations.ts'
+import { labelIn } from '../output/service-words.ts'
+
+export async function stop(context: CommandContext, call: Invocation): Promise<number> {
+  const { output, installation, now } = context
+  // Without a daemon, services may still run: those of a keeper that was killed. Only the next daemon can tell.
+  if (!(await isListening(installation)) && !existsSync(installation.journal)) {
+    output.note('Nothing is running')
+    if (call.flag('json')) output.printJson({ projects: [] })
+    return exitCodes.ok
+  }
+  const client = await context.connect()
+  const startedAt = now()
+  const before = await client.status(context.selector)
+  const request = { ...context.selector, kind: 'stop' as const, services: call.args }
+  const kill = async (order: string): Promise<void> => {
+    await client.order({ ...request, now: true, order: `${order}-now` })
+  }
+  let killing: Promise<void> = Promise.resolve()
+  const result = await followOrder(context, client, {
+    request: { ...request, now: call.flag('now') },
+    title: 'Stopping',
+    isDone: isDown,
+    onInterrupt: (count, order) => {
+      if (count === 1) {
+        output.note('Stopping goes on; press Ctrl-C again to kill at once')
+        return 'stay'
+      }
+      if (count > 2) return 'leave'
+      killing = kill(order)
+      killing.catch(() => {}) // Awaited below, where its failure is reported.
+      return 'stay'
+    },
+  })
+  await killing
+  if (result.ended === null) {
+    output.note('Detached: stopping goes on in the background. See "locald status"')
+    return interruptedExit
+  }
+  if (call.flag('json')) output.printJson(result.project)
+  noteDependents(context, result, call.args)
+  const wasUp = 'services' in before ? before.services.filter((snapshot) => !isDown(snapshot)) : []
+  return reportStop(context, result, wasUp, now() - startedAt)
+}
+
+function isDown({ state }: ServiceSnapshot): boolean {
+  return state === 'stopped' || state === 'completed' || state === 'failed'
+}
+
+function reportStop(
+  { output }: CommandContext,
+  { ended, services }: OrderResult,
+  wasUp: readonly ServiceSnapshot[],
+  tookMs: number,
+): number {
+  const { style } = output.side
+  // A later stop that took over (a second Ctrl-C, another terminal) is as good, when everything is down in the end.
+  const isSuperseded = ended?.outcome === 'superseded' && services.every(isDown)
+  if (ended === null || ended.outcome === 'done' || isSuperseded) {
+    const stopped = wasUp.filter((was) => services.some((s) => s.name === was.name && s.instance === was.instance))
+    const names = stopped.map((snapshot) => labelIn(services, snapshot)).join(', ')
+    output.note(names === '' ? 'Nothing was running' : `Stopped ${names} in ${formatDuration(tookMs)}`)
+    return exitCodes.ok
+  }
+  const reason = ended.outcome === 'superseded' ? 'superseded by a later order' : 'something is left'
+  output.note(`${style.red(style.bold('error:'))} "locald stop" failed: ${reason}`)
+  for (const problem of ended.problems) output.note(`  ${problem}`)
+  return exitCodes.failed
+}
+
+/** Names what still runs and depends on what was stopped. */
+function noteDependents({ output }: CommandContext, { project }: OrderResult, names: readonly string[]): void {
+  const { style } = output.side
+  if (names.length === 0) return
+  for (const name of new Set(names.map((each) => each.replace(/\.\d+$/, '')))) {
+    const dependents = project.services.filter((snapshot) => !isDown(snapshot) && snapshot.depends_on.includes(name))
+    if (dependents.length === 0) continue
+    const labels = dependents.map((snapshot) => labelIn(project.services, snapshot)).join(', ')
+    output.note(`${style.yellow('warning:')} Still running, and in need of "${name}": ${labels}`)
+  }
+}

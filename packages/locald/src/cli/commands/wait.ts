@@ -1,0 +1,66 @@
+// `locald wait`: for scripts that go on when something is healthy.
+import { exitCodes, LocaldError, projectEvent } from '@locald/protocol'
+import type { ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import type { CommandContext, Invocation } from '../command.ts'
+import { matchServices } from '../match-services.ts'
+import { durationOption } from '../option-values.ts'
+import { ChangeLines } from '../output/progress.ts'
+import { describeService, isReady, isTroubled, labelIn } from '../output/service-words.ts'
+import { printProject } from '../print-project.ts'
+
+export async function wait(context: CommandContext, call: Invocation): Promise<number> {
+  const timeoutMs = durationOption(call, 'timeout')
+  const client = await context.connect()
+  const first = await client.status(context.selector)
+  if (!('services' in first)) {
+    throw new LocaldError('config_not_found', `There is no configuration in "${context.cwd}" or above it`)
+  }
+  matchServices(first, call.args) // Refuses unknown names before anything is waited for.
+  const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)
+  const result = await waitFor(context, first, { names: call.args, timeout })
+  return report(context, call, result)
+}
+
+interface Waited {
+  readonly project: ProjectStatus
+  readonly services: readonly ServiceSnapshot[]
+}
+
+async function waitFor(
+  { output, now, selector, client }: CommandContext,
+  first: ProjectStatus,
+  { names, timeout }: { readonly names: readonly string[]; readonly timeout: AbortSignal | undefined },
+): Promise<Waited> {
+  const changes = new ChangeLines()
+  const ending = new AbortController()
+  const signal = timeout === undefined ? ending.signal : AbortSignal.any([ending.signal, timeout])
+  let projects: readonly ProjectStatus[] = [first]
+  const look = (): Waited => {
+    const project = projects.find(({ id }) => id === first.id) ?? first
+    return { project, services: matchServices(project, names) }
+  }
+  for await (const event of client().events(selector, { signal })) {
+    projects = event.type === 'snapshot' ? event.projects : projectEvent(projects, event)
+    const waited = look()
+    for (const snapshot of waited.services) {
+      const line = changes.next(labelIn(waited.project.services, snapshot), snapshot, now())
+      if (line !== null) output.note(line)
+    }
+    if (waited.services.every(isReady) || waited.services.some(isTroubled)) break
+  }
+  ending.abort()
+  return look()
+}
+
+function report(context: CommandContext, call: Invocation, { project, services }: Waited): number {
+  const { output, now } = context
+  if (call.flag('json')) printProject(context, project, true)
+  const missing = services.filter((snapshot) => !isReady(snapshot) || isTroubled(snapshot))
+  if (missing.length === 0) return exitCodes.ok
+  const { style } = output.side
+  const isTimeUp = !services.some(isTroubled)
+  output.note(`${style.red(style.bold('error:'))} ${isTimeUp ? 'Not ready in time' : 'Not all services came up'}`)
+  for (const snapshot of missing)
+    output.note(`  ${labelIn(project.services, snapshot)} ${describeService(snapshot, now())}`)
+  return exitCodes.failed
+}

@@ -1,0 +1,141 @@
+// Gives an order and shows what comes of it, until it ends or the caller leaves.
+import { randomUUID } from 'node:crypto'
+import { projectEvent } from '@locald/protocol'
+import type { OrderEnded, OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import type { ApiClient } from '../client/api-client.ts'
+import type { CommandContext } from './command.ts'
+import { LiveArea } from './output/live-area.ts'
+import { ChangeLines, redrawMs, renderProgress } from './output/progress.ts'
+import { labelIn } from './output/service-words.ts'
+
+export interface FollowedOrder {
+  readonly request: Omit<OrderRequest, 'order'>
+  /** `Starting`; the project's name is added. */
+  readonly title: string
+  readonly isDone: (snapshot: ServiceSnapshot) => boolean
+  /** Ctrl-C, with how many there were: `leave` ends following. */
+  readonly onInterrupt: (count: number, order: string) => 'leave' | 'stay'
+  /** Show nothing. Default false. */
+  readonly quiet?: boolean
+}
+
+export interface OrderResult {
+  /** Null when the caller left. */
+  readonly ended: OrderEnded | null
+  /** The project as it is now. */
+  readonly project: ProjectStatus
+  /** Those of its instances that the order is about. */
+  readonly services: readonly ServiceSnapshot[]
+}
+
+/** Rejects with what the daemon refuses the order for. */
+export async function followOrder(
+  context: CommandContext,
+  client: ApiClient,
+  followed: FollowedOrder,
+): Promise<OrderResult> {
+  const request: OrderRequest = { ...followed.request, order: randomUUID() }
+  const startedAt = context.now()
+  const leave = new AbortController()
+  let interrupts = 0
+  using _interrupts = context.onInterrupt(() => {
+    interrupts += 1
+    if (followed.onInterrupt(interrupts, request.order) === 'leave') leave.abort()
+  })
+
+  const answer = await client.order(request)
+  let projects: readonly ProjectStatus[] = [answer.status]
+  let labels: ReadonlySet<string> | null = null
+  let ended: OrderEnded | null = null
+  const project = (): ProjectStatus => projects.find(({ id }) => id === answer.status.id) ?? answer.status
+  const concerned = (): readonly ServiceSnapshot[] => servicesOf(project(), labels, request.services)
+
+  using display = createDisplay(context, followed, { startedAt, project, concerned })
+  display.update()
+  const events = client.events(context.selector, { after: answer.seq, signal: leave.signal })
+  for await (const event of events) {
+    if (event.type === 'snapshot') {
+      // The daemon lost its journal. It may not know the order any more; the same order twice is one order.
+      projects = event.projects
+      if (!leave.signal.aborted) await client.order(request)
+    } else {
+      projects = projectEvent(projects, event)
+      if (event.type === 'order.accepted' && event.order === request.order) labels = new Set(event.services)
+      if (event.type === 'order.ended' && event.order === request.order) ended = event
+    }
+    display.update()
+    if (ended !== null) break
+  }
+  return { ended, project: project(), services: concerned() }
+}
+
+/** By the labels that the daemon named, or else by the names that were asked for. */
+function servicesOf(
+  { services }: ProjectStatus,
+  labels: ReadonlySet<string> | null,
+  names: readonly string[],
+): readonly ServiceSnapshot[] {
+  if (labels !== null) return services.filter((snapshot) => labels.has(labelIn(services, snapshot)))
+  if (names.length === 0) return services
+  return services.filter(({ name, instance }) => names.includes(name) || names.includes(`${name}.${instance}`))
+}
+
+interface Subject {
+  readonly startedAt: number
+  readonly project: () => ProjectStatus
+  readonly concerned: () => readonly ServiceSnapshot[]
+}
+
+interface Display extends Disposable {
+  /** Something changed. */
+  update(): void
+}
+
+function createDisplay(context: CommandContext, followed: FollowedOrder, subject: Subject): Display {
+  if (followed.quiet === true) return { update: () => {}, [Symbol.dispose]: () => {} }
+  return context.output.isLive ? liveDisplay(context, followed, subject) : lineDisplay(context, subject)
+}
+
+function liveDisplay({ output, now }: CommandContext, { title, isDone }: FollowedOrder, subject: Subject): Display {
+  const { side } = output
+  const area = new LiveArea(side)
+  const draw = (): void => {
+    area.draw(
+      renderProgress({
+        title: `${title} ${subject.project().project}`,
+        services: subject.concerned(),
+        isDone,
+        startedAt: subject.startedAt,
+        now: now(),
+        width: side.width() ?? 80,
+        height: side.height() ?? 24,
+        style: side.style,
+      }),
+    )
+  }
+  const timer = setInterval(draw, redrawMs)
+  return {
+    update: draw,
+    [Symbol.dispose]: () => {
+      clearInterval(timer)
+      area.clear()
+    },
+  }
+}
+
+function lineDisplay({ output, now }: CommandContext, subject: Subject): Display {
+  const changes = new ChangeLines()
+  let isFirst = true
+  return {
+    update: () => {
+      const { services } = subject.project()
+      for (const snapshot of subject.concerned()) {
+        const line = changes.next(labelIn(services, snapshot), snapshot, now())
+        // Where everything stood before the order is no change.
+        if (line !== null && !isFirst) output.note(line)
+      }
+      isFirst = false
+    },
+    [Symbol.dispose]: () => {},
+  }
+}

@@ -1,0 +1,115 @@
+// The command line: parse, load the command, run it, turn what it throws into words and an exit code.
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { errorKinds, exitCodes, LocaldError } from '@locald/protocol'
+import type { ProjectSelector } from '@locald/protocol'
+import { createApiClient } from '../client/api-client.ts'
+import type { ApiClient } from '../client/api-client.ts'
+import { checkSocketPath } from '../client/socket-path.ts'
+import { installationFor } from '../lib/installation.ts'
+import type { CommandContext, CommandSpec } from './command.ts'
+import { commands } from './commands.ts'
+import type { Output } from './output/output.ts'
+import { parseLine } from './parse-arguments.ts'
+import type { ParsedLine } from './parse-arguments.ts'
+import { isOlderVersion } from './version-order.ts'
+
+/** What the command line takes from the process that runs it. */
+export interface MainOptions {
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly version: string
+  /** The keeper's program. */
+  readonly keeperProgram: string
+  readonly output: Output
+  readonly stdin: CommandContext['stdin']
+  readonly onInterrupt: CommandContext['onInterrupt']
+}
+
+/** Resolves with the exit code; never rejects. */
+export async function main(options: MainOptions): Promise<number> {
+  let parsed: ParsedLine | null = null
+  try {
+    parsed = parseLine(options.argv, commands)
+    return await obey(options, parsed)
+  } catch (error) {
+    const call = parsed?.type === 'command' ? parsed : null
+    const { renderError, renderErrorAsJson } = await import('./output/error-report.ts')
+    const { note, side } = options.output
+    if (call?.call.flag('json') === true) note(renderErrorAsJson(error))
+    else note(renderError(error, { cwd: options.cwd, style: side.style }).join('\n'))
+    return exitCodeFor(error, call?.command ?? null)
+  }
+}
+
+async function obey(options: MainOptions, parsed: ParsedLine): Promise<number> {
+  const { output, version } = options
+  if (parsed.type === 'command') {
+    const handler = await parsed.command.load()
+    return handler(contextFor(options, parsed), parsed.call)
+  }
+  output.print(parsed.type === 'version' ? version : await helpText(parsed, output))
+  return exitCodes.ok
+}
+
+async function helpText(parsed: Extract<ParsedLine, { type: 'help' }>, output: Output): Promise<string> {
+  const { renderCommandHelp, renderHelp } = await import('./help.ts')
+  const { style } = output.answer
+  return parsed.command === null ? renderHelp(commands, parsed.topic, style) : renderCommandHelp(parsed.command, style)
+}
+
+function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'command' }>): CommandContext {
+  const { env, version, output, stdin, onInterrupt } = options
+  const cwd = parsed.dir === undefined ? options.cwd : existingDirectory(resolve(options.cwd, parsed.dir))
+  const installation = installationFor(env)
+  const selector: ProjectSelector = {
+    dir: cwd,
+    ...(parsed.file === undefined ? {} : { file: resolve(cwd, parsed.file) }),
+  }
+  const client = (): ApiClient => {
+    checkSocketPath(installation)
+    return createApiClient({
+      socket: installation.apiSocket,
+      onVersion: (daemonVersion) => noteVersion(daemonVersion, version, output),
+    })
+  }
+  return {
+    env,
+    cwd,
+    selector,
+    installation,
+    version,
+    output,
+    now: () => Date.now(),
+    stdin,
+    client,
+    connect: async ({ fresh = false } = {}) => {
+      const { ensureServer } = await import('../client/ensure-server.ts')
+      await ensureServer({ installation, keeperProgram: options.keeperProgram, env, fresh })
+      return client()
+    },
+    onInterrupt,
+  }
+}
+
+function existingDirectory(directory: string): string {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return directory
+  throw new LocaldError('usage', `Cannot work in "${directory}": there is no such directory`)
+}
+
+/** A newer daemon is right as it is: an older command line never asks to replace it. */
+function noteVersion(daemonVersion: string, ownVersion: string, output: Output): void {
+  if (!isOlderVersion(daemonVersion, ownVersion)) return
+  const { style } = output.side
+  output.note(
+    `${style.yellow('warning:')} The daemon still runs version ${daemonVersion}, this is ${ownVersion}\n` +
+      `${style.cyan('hint:')} Replace it, while services keep running: locald server restart`,
+  )
+}
+
+function exitCodeFor(error: unknown, command: CommandSpec | null): number {
+  // What `run` returns is the command's own code; only this one says that locald failed.
+  if (command?.name === 'run' && !(error instanceof LocaldError && error.code === 'usage')) return exitCodes.runFailed
+  return error instanceof LocaldError ? errorKinds[error.code].exit : exitCodes.failed
+}

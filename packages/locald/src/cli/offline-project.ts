@@ -1,0 +1,79 @@
+// A project as its files say, for commands that need no daemon. Loaded only when one is needed: the parsers behind it are heavy.
+import { LocaldError } from '@locald/protocol'
+import type { Diagnostic, EnvVariable, PortRow } from '@locald/protocol'
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load-config.ts'
+import type { LoadOptions } from '../config/load-config.ts'
+import { environmentFor } from '../plan/environment.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { readPlan } from '../plan/read-plan.ts'
+import type { ReadPlan } from '../plan/read-plan.ts'
+import { unknownService } from './match-services.ts'
+import type { CommandContext } from './command.ts'
+import { definedVariables } from './option-values.ts'
+
+/** Throws `config_invalid` with everything that is wrong. */
+async function offlineConfig(
+  context: CommandContext,
+): Promise<{ readonly config: Config; readonly warnings: readonly Diagnostic[] }> {
+  const result = await loadConfig(configOptions(context))
+  if (result.ok) return { config: result.config, warnings: result.diagnostics }
+  throw new LocaldError('config_invalid', 'The configuration has mistakes', { diagnostics: result.diagnostics })
+}
+
+/** Where to look for the configuration. */
+export function configOptions({ cwd, env, selector, installation }: CommandContext): LoadOptions {
+  return {
+    dir: cwd,
+    home: env['HOME'] ?? '/',
+    userConfigFile: installation.userConfig,
+    ...(selector.file === undefined ? {} : { file: selector.file }),
+  }
+}
+
+/** Ports are those that would be assigned first. */
+export async function offlinePlan(context: CommandContext): Promise<ReadPlan> {
+  const { config, warnings } = await offlineConfig(context)
+  const read = await readPlan(config, () => ({}))
+  return { ...read, warnings: [...warnings, ...read.warnings] }
+}
+
+/** Throws `service_unknown`. `name` may be that of an instance. */
+export function plannedInstance(
+  plan: Plan,
+  name: string,
+): { readonly service: ServicePlan; readonly instance: number } {
+  const whole = plan.services.find((service) => service.name === name)
+  if (whole !== undefined) return { service: whole, instance: 1 }
+  const match = /^(.+)\.(\d+)$/.exec(name)
+  const service = plan.services.find((candidate) => candidate.name === match?.[1])
+  const instance = Number(match?.[2])
+  if (service !== undefined && service.instances.some((planned) => planned.instance === instance)) {
+    return { service, instance }
+  }
+  throw unknownService(
+    name,
+    plan.name,
+    plan.services.map((each) => each.name),
+  )
+}
+
+/** The environment that a service would get if this shell started it now. */
+export function offlineVariables(context: CommandContext, read: ReadPlan, name: string): readonly EnvVariable[] {
+  const { service, instance } = plannedInstance(read.plan, name)
+  const subject = { service: service.name, instance }
+  const inputs = { layers: read.layers, shell: definedVariables(context.env), flags: {} }
+  return environmentFor(read.plan, subject, inputs).variables
+}
+
+/** The ports that a project would get. */
+export async function offlinePorts(context: CommandContext): Promise<readonly PortRow[]> {
+  const { plan } = await offlinePlan(context)
+  return plan.services.flatMap(({ name, config, instances }) =>
+    instances.flatMap(({ instance, port }): readonly PortRow[] => {
+      if (port === null) return []
+      const kind = typeof config.port === 'number' ? 'fixed' : 'assigned'
+      return [{ project: plan.name, service: name, instance, port, kind, listening: false, holder: null }]
+    }),
+  )
+}

@@ -1,0 +1,83 @@
+// What is going on while an order is carried out, as lines to draw over each other.
+import type { ServiceSnapshot } from '@locald/protocol'
+import { formatDuration } from './durations.ts'
+import { describeService, isTroubled, labelIn, paintFor } from './service-words.ts'
+import type { Style } from './style.ts'
+import { padEnd, textWidth, truncate } from './text-width.ts'
+
+export interface ProgressView {
+  /** `Starting shop`. */
+  readonly title: string
+  /** Those that the order is about. */
+  readonly services: readonly ServiceSnapshot[]
+  /** Whether an instance is where the order wants it. */
+  readonly isDone: (snapshot: ServiceSnapshot) => boolean
+  /** Milliseconds since the epoch: when the order was given, and now. */
+  readonly startedAt: number
+  readonly now: number
+  /** Columns and rows there are. */
+  readonly width: number
+  readonly height: number
+  readonly style: Style
+}
+
+const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+/** Milliseconds between two drawings in which nothing but the time changed. */
+export const redrawMs = 120
+
+/** A head with counts and time, then a line for each service; what does not fit the height is counted. */
+export function renderProgress(view: ProgressView): readonly string[] {
+  const { services, isDone, startedAt, now, width, height, style } = view
+  const done = services.filter(isDone).length
+  const head = `${view.title}  ${done}/${services.length}  ${formatDuration(now - startedAt)}`
+  const room = Math.max(1, height - 2)
+  // Those that are done have the least to tell.
+  const order = [...services].sort((a, b) => Number(isDone(a)) - Number(isDone(b)))
+  const shown = new Set(order.length > room ? order.slice(0, room - 1) : order)
+  const labels = services.map((snapshot) => labelIn(services, snapshot))
+  const labelWidth = Math.max(0, ...labels.map(textWidth))
+  const lines = services.flatMap((snapshot, index) =>
+    shown.has(snapshot) ? [serviceLine(view, snapshot, padEnd(labels[index] ?? '', labelWidth))] : [],
+  )
+  const hidden = services.length - shown.size
+  return [
+    style.bold(truncate(head, width)),
+    ...lines,
+    ...(hidden > 0 ? [style.dim(truncate(`  and ${hidden} more`, width))] : []),
+  ]
+}
+
+function serviceLine(view: ProgressView, snapshot: ServiceSnapshot, label: string): string {
+  const { now, width, style, isDone } = view
+  const mark = isTroubled(snapshot) ? '✗' : isDone(snapshot) ? '✓' : isMoving(snapshot) ? frameAt(now) : '·'
+  const since = isMoving(snapshot) && snapshot.started_at !== null ? now - Date.parse(snapshot.started_at) : null
+  const time = since === null ? '' : `  ${formatDuration(since)}`
+  // Cut before painting: codes must stay whole.
+  const rest = truncate(`${describeService(snapshot, now)}${time}`, width - textWidth(label) - 4)
+  const paint = isDone(snapshot) ? style.green : paintFor(snapshot, style)
+  return `${paint(mark)} ${truncate(label, Math.max(1, width - 2))}${rest === '' ? '' : `  ${snapshot.state === 'waiting' ? style.dim(rest) : rest}`}`
+}
+
+function isMoving({ state, health }: ServiceSnapshot): boolean {
+  return (state === 'starting' && health.status !== 'unhealthy') || state === 'stopping'
+}
+
+function frameAt(now: number): string {
+  return spinner[Math.floor(now / redrawMs) % spinner.length] ?? '·'
+}
+
+/** What a pipe gets instead: a line for each change that is worth one. */
+export class ChangeLines {
+  readonly #last = new Map<string, string>()
+
+  /** The line for what this instance does now; null when the last line says it already. */
+  next(label: string, snapshot: ServiceSnapshot, now: number): string | null {
+    const text = `${label} ${describeService(snapshot, now)}`
+    // A running clock or another probe's words are no change.
+    const key = `${snapshot.state} ${snapshot.health.status} ${snapshot.run} ${snapshot.waiting_for.map((unmet) => unmet.service).join()}`
+    if (this.#last.get(label) === key || (snapshot.state === 'stopped' && !this.#last.has(label))) return null
+    this.#last.set(label, key)
+    return text
+  }
+}

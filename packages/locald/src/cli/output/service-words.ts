@@ -1,0 +1,79 @@
+// What an instance is doing, in words: the same in progress lines, tables and reports.
+import type { ServiceSnapshot } from '@locald/protocol'
+import { formatDuration } from './durations.ts'
+import type { Style } from './style.ts'
+
+/** The label of each snapshot among its siblings: `web`, or `web.2` where a service has several instances. */
+export function labelIn(services: readonly ServiceSnapshot[], snapshot: ServiceSnapshot): string {
+  const isReplicated = services.some((other) => other.name === snapshot.name && other.instance > 1)
+  return isReplicated ? `${snapshot.name}.${snapshot.instance}` : snapshot.name
+}
+
+/** Whether it is where an `up` wants it: nothing more is going to happen by itself. */
+export function isReady(snapshot: ServiceSnapshot): boolean {
+  if (snapshot.state === 'running') return snapshot.health.status === 'healthy' || snapshot.health.status === 'none'
+  return snapshot.state === 'completed' || snapshot.state === 'scheduled' || snapshot.state === 'idle'
+}
+
+/** Whether it is failed, or up but unhealthy. */
+export function isTroubled(snapshot: ServiceSnapshot): boolean {
+  return snapshot.state === 'failed' || snapshot.health.status === 'unhealthy'
+}
+
+/** `waiting for db (starting)`, `healthy (tcp) after 212ms`, `failed: exited with code 3`. */
+export function describeService(snapshot: ServiceSnapshot, now: number): string {
+  const { state, health, reason, exit } = snapshot
+  switch (state) {
+    case 'waiting':
+      return describeWaiting(snapshot)
+    case 'starting':
+      return health.status === 'unhealthy' ? `unhealthy${because(health.message)}` : 'starting'
+    case 'running':
+      return describeRunning(snapshot)
+    case 'backoff':
+      return `${reason ?? exit?.reason ?? 'exited'}, starts again${describeRetry(snapshot, now)}`
+    case 'completed':
+      return `completed${snapshot.ready_after_ms === null ? '' : ` after ${formatDuration(snapshot.ready_after_ms)}`}`
+    case 'failed':
+      return `failed${because(reason ?? exit?.reason)}`
+    default:
+      return state
+  }
+}
+
+/** What the table's columns do not say about it: why it waits, failed or is unhealthy. Null when they say it all. */
+export function remarkOn(snapshot: ServiceSnapshot, now: number): string | null {
+  if (snapshot.state === 'waiting' || snapshot.state === 'backoff' || isTroubled(snapshot)) {
+    return describeService(snapshot, now)
+  }
+  return null
+}
+
+/** Green when all is well, red when it is not, yellow on the way. */
+export function paintFor(snapshot: ServiceSnapshot, style: Style): (text: string) => string {
+  if (isTroubled(snapshot)) return style.red
+  if (isReady(snapshot)) return style.green
+  return snapshot.state === 'stopped' ? style.dim : style.yellow
+}
+
+function describeWaiting({ waiting_for: unmet }: ServiceSnapshot): string {
+  if (unmet.length === 0) return 'waiting'
+  return `waiting for ${unmet.map(({ service, reason }) => (reason === '' ? service : `${service} (${reason})`)).join(', ')}`
+}
+
+function describeRunning({ health, ready_after_ms: readyAfterMs }: ServiceSnapshot): string {
+  if (health.status === 'unhealthy') return `unhealthy${because(health.message)}`
+  if (health.status !== 'healthy') return 'running'
+  const source = health.source === null ? '' : ` (${health.source})`
+  return `healthy${source}${readyAfterMs === null ? '' : ` after ${formatDuration(readyAfterMs)}`}`
+}
+
+function describeRetry({ retry_at: retryAt }: ServiceSnapshot, now: number): string {
+  if (retryAt === null) return ''
+  const remaining = Date.parse(retryAt) - now
+  return remaining > 0 ? ` in ${formatDuration(remaining)}` : ' now'
+}
+
+function because(reason: string | null | undefined): string {
+  return reason === null || reason === undefined || reason === '' ? '' : `: ${reason}`
+}

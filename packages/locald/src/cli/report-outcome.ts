@@ -1,0 +1,59 @@
+// What an order came to, when that is not what was asked for: who failed, how, and its last words.
+import { exitCodes, LocaldError } from '@locald/protocol'
+import type { LogLine, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import type { ApiClient } from '../client/api-client.ts'
+import type { CommandContext } from './command.ts'
+import type { OrderResult } from './follow-order.ts'
+import { describeService, isTroubled, labelIn } from './output/service-words.ts'
+
+/** Lines of output shown of each service that failed. */
+const lastLines = 15
+
+/** Writes the report to stderr; returns the exit code. */
+export async function reportOutcome(
+  context: CommandContext,
+  client: ApiClient,
+  { ended, project, services }: OrderResult,
+): Promise<number> {
+  const { output, now } = context
+  const { style } = output.side
+  if (ended === null || ended.outcome === 'done') return exitCodes.ok
+  for (const snapshot of services.filter(isTroubled)) {
+    const label = labelIn(project.services, snapshot)
+    output.note(`\n${style.red('✗')} ${style.bold(label)} ${describeService(snapshot, now())}`)
+    for (const line of await lastWords(client, context, label, snapshot)) {
+      output.note(`${style.dim('  |')} ${style.foreign(line.text)}`)
+    }
+  }
+  const reasons = {
+    failed: 'not everything came up',
+    timeout: 'its time was up',
+    superseded: 'superseded by a later order',
+  }
+  output.note(`\n${style.red(style.bold('error:'))} "locald ${ended.kind}" failed: ${reasons[ended.outcome]}`)
+  for (const problem of ended.problems) output.note(`  ${problem}`)
+  return exitCodes.failed
+}
+
+/** Warnings about the project as a whole; those of a service stand under the table. */
+export function reportWarnings({ output }: CommandContext, { warnings }: ProjectStatus): void {
+  const { style } = output.side
+  for (const warning of warnings) output.note(`${style.yellow('warning:')} ${warning}`)
+}
+
+async function lastWords(
+  client: ApiClient,
+  { selector }: CommandContext,
+  label: string,
+  { run }: ServiceSnapshot,
+): Promise<readonly LogLine[]> {
+  const lines: LogLine[] = []
+  try {
+    const request = { services: [label], tail: lastLines, ...(run > 0 ? { run } : {}) }
+    for await (const line of client.logs(selector, request)) lines.push(line)
+  } catch (error) {
+    // The report on the failure is worth more than its illustration.
+    if (!(error instanceof LocaldError)) throw error
+  }
+  return lines
+}

@@ -1,0 +1,169 @@
+// Finds the daemon, or starts the keeper that starts it.
+import { spawn } from 'node:child_process'
+import { watch } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errorKinds, LocaldError } from '@locald/protocol'
+import type { ErrorCode } from '@locald/protocol'
+import type { Installation } from '../lib/installation.ts'
+import { lastLogLines } from './last-log-lines.ts'
+import { ownDirectory } from './own-directory.ts'
+import { checkSocketPath } from './socket-path.ts'
+import { readLines } from './text-lines.ts'
+
+export interface ServerStart {
+  readonly installation: Installation
+  /** The keeper's program, run by this Node. */
+  readonly keeperProgram: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Sets the journal aside. Default false. */
+  readonly fresh?: boolean
+  /** Until it gives up. Default 20 s. */
+  readonly timeoutMs?: number
+}
+
+/** Whether somebody listens on the daemon's socket now. Starts nothing. */
+export async function isListening(installation: Installation): Promise<boolean> {
+  checkSocketPath(installation)
+  return new Promise((resolve, reject) => {
+    const socket = connect(installation.apiSocket)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(false)
+      else if (error.code === 'EAGAIN') resolve(true)
+      else reject(cannotReach(installation, error))
+    })
+  })
+}
+
+/**
+ * Returns once somebody listens on the daemon's socket, starting the keeper when nobody does. Commands that race start one
+ * keeper. Rejects with `daemon_unreachable`, with the last lines of the logs as its hint, or with what the keeper reports.
+ */
+export async function ensureServer(start: ServerStart): Promise<void> {
+  const { installation, timeoutMs = 20_000 } = start
+  if (await isListening(installation)) return
+  await ownDirectory(installation.state)
+  await ownDirectory(installation.runtime)
+  const giveUp = AbortSignal.timeout(timeoutMs)
+  while (!giveUp.aborted) {
+    const outcome = await startKeeper(start, giveUp)
+    if (outcome === 'ready') return
+    if (outcome === 'held' && (await isListeningSoon(installation, giveUp))) return
+    // Whoever held the lock let go of it without listening (it was about to exit): try anew.
+  }
+  throw await cannotStart(installation, `nobody listens on it after ${timeoutMs / 1000} s`)
+}
+
+/** Resolves with what the new keeper says on its fourth descriptor. */
+async function startKeeper(start: ServerStart, giveUp: AbortSignal): Promise<'ready' | 'held'> {
+  const { installation, keeperProgram, fresh = false } = start
+  const log = await open(installation.keeperLog, 'a', 0o600)
+  try {
+    const child = spawn(process.execPath, [keeperProgram, ...(fresh ? ['--fresh'] : [])], {
+      detached: true,
+      // Not the caller's directory, which would be kept busy for as long as the keeper lives.
+      cwd: '/',
+      env: keeperEnvironment(start.env),
+      stdio: ['ignore', log.fd, log.fd, 'pipe'],
+    })
+    const failed = new Promise<never>((_, reject) => child.once('error', reject))
+    child.unref()
+    const report = child.stdio[3] as Readable
+    const abort = (): void => void report.destroy()
+    giveUp.addEventListener('abort', abort)
+    try {
+      const line = await Promise.race([firstLine(report), failed])
+      if (line === 'ready' || line === 'held') return line
+      if (line?.startsWith('error ') === true) throw reportedError(line.slice('error '.length))
+      const why = giveUp.aborted ? 'the keeper did not get ready in time' : 'the keeper exited at once'
+      throw await cannotStart(installation, why)
+    } finally {
+      giveUp.removeEventListener('abort', abort)
+      report.destroy()
+    }
+  } finally {
+    await log.close()
+  }
+}
+
+async function firstLine(stream: Readable): Promise<string | undefined> {
+  try {
+    for await (const line of readLines(stream)) return line
+  } catch (error) {
+    // Destroyed, because it is given up; anything else is not expected of a pipe.
+    if (!stream.destroyed) throw error
+  }
+  return undefined
+}
+
+/** The daemon's own settings, without what would change how Node runs it, or tie it to an npm script. */
+function keeperEnvironment(env: ServerStart['env']): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || name.startsWith('NODE_') || name.startsWith('npm_')) continue
+    kept[name] = value
+  }
+  return kept
+}
+
+/**
+ * Waits for the socket that another command is about to have. False when that takes longer than such a start takes: the
+ * holder of the lock may be an old keeper on its way out.
+ */
+async function isListeningSoon(installation: Installation, giveUp: AbortSignal): Promise<boolean> {
+  const patience = AbortSignal.any([giveUp, AbortSignal.timeout(2_000)])
+  using watcher = directoryChanges(installation.runtime)
+  while (!patience.aborted) {
+    const change = watcher.next()
+    if (await isListening(installation)) return true
+    // The socket's file is made before it is listened on, and a file system may not report it: hence also a short sleep.
+    await Promise.race([change, sleep(50)])
+  }
+  return false
+}
+
+/** `next` resolves at the next change in the directory. */
+function directoryChanges(directory: string): Disposable & { next(): Promise<void> } {
+  let wake = (): void => {}
+  const watcher = watch(directory, { persistent: false }, () => wake())
+  watcher.on('error', () => {}) // Only a hint; the sleep beside it finds the socket too.
+  return {
+    next: () =>
+      new Promise((resolve) => {
+        wake = resolve
+      }),
+    [Symbol.dispose]: () => watcher.close(),
+  }
+}
+
+function reportedError(text: string): LocaldError {
+  const report: unknown = JSON.parse(text)
+  const fields = typeof report === 'object' && report !== null ? (report as Record<string, unknown>) : {}
+  const { code, message, hint } = fields
+  return new LocaldError(
+    typeof code === 'string' && code in errorKinds ? (code as ErrorCode) : 'daemon_unreachable',
+    typeof message === 'string' ? message : 'The daemon cannot be started',
+    typeof hint === 'string' ? { hint } : {},
+  )
+}
+
+async function cannotStart(installation: Installation, why: string): Promise<LocaldError> {
+  const lines = await lastLogLines([installation.keeperLog, installation.daemonLog])
+  return new LocaldError('daemon_unreachable', `Cannot start the daemon: ${why}`, {
+    hint: lines === '' ? `Its logs are in "${installation.state}"` : `The last lines of its logs:\n${lines}`,
+  })
+}
+
+function cannotReach(installation: Installation, error: NodeJS.ErrnoException): LocaldError {
+  return new LocaldError(
+    'daemon_unreachable',
+    `Cannot connect to the daemon at "${installation.apiSocket}": ${error.code ?? error.message}`,
+    { cause: error },
+  )
+}
