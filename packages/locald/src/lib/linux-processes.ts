@@ -1,5 +1,6 @@
 // Processes as /proc shows them.
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { uptime } from 'node:os'
 import { markerVariable } from './process-source.ts'
 import type { ProcessEntry, ProcessEvidence, ProcessSource, ProcessTable } from './process-source.ts'
 
@@ -20,6 +21,8 @@ export const linuxProcesses: ProcessSource = {
   },
   evidence: (pid): ProcessEvidence => ({ marker: readMarker(pid), lockLimit: readLockLimit(pid) }),
   startTime: (pid) => readStat(String(pid))?.startTime ?? null,
+  // The kernel tells user space of 100 ticks a second on every machine.
+  now: () => Math.floor(uptime() * 100),
   commandLine: (entry) => {
     const text = readOrNull(`/proc/${entry.pid}/cmdline`)?.replaceAll('\0', ' ').trim()
     return text === undefined || text === '' ? entry.name : text

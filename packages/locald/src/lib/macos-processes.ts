@@ -19,6 +19,7 @@ export const macosProcesses: ProcessSource = {
     const [line = ''] = ps('-o', 'pid=,ppid=,pgid=,lstart=,state=,comm=', '-p', String(pid))
     return parsePsLine(line)?.startTime ?? null
   },
+  now: () => Date.now(),
   commandLine: (entry) => ps('-ww', '-o', 'command=', '-p', String(entry.pid))[0]?.trim() ?? entry.name,
 }
 

@@ -1,4 +1,5 @@
 // The system calls that Node does not offer, each with its error turned into an exception.
+import { closeSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 
@@ -90,10 +91,15 @@ export function bindUnixSocket(path: string, backlog: number): number {
   const family = isLinux ? Buffer.from([unixFamily, 0]) : Buffer.from([name.length + 3, unixFamily])
   const address = Buffer.concat([family, name, Buffer.alloc(1)])
   const fd = checked('socket', socket(unixFamily, streamSocket, 0))
-  setCloseOnExec(fd)
-  checked('bind', bind(fd, address, address.length))
-  checked('listen', listen(fd, backlog))
-  return fd
+  try {
+    setCloseOnExec(fd)
+    checked('bind', bind(fd, address, address.length))
+    checked('listen', listen(fd, backlog))
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** Orphans among this process's descendants become its children. False where the system cannot do that. */

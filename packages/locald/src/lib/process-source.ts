@@ -29,6 +29,8 @@ export interface ProcessSource {
   evidence(pid: number): ProcessEvidence
   startTime(pid: number): number | null
   commandLine(entry: ProcessEntry): string
+  /** This moment in the unit of `startTime`. */
+  now(): number
 }
 
 /** Name of the variable that marks the processes of a run. */

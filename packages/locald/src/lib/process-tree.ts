@@ -31,6 +31,11 @@ export function startTimeOf(pid: number): number | null {
   return source.startTime(pid)
 }
 
+/** This moment in the unit of `RunIdentity.startTime`. */
+export function startTimeNow(): number {
+  return source.now()
+}
+
 /** What a process was called with, for people: at most 200 characters. */
 export function commandLineOf(entry: ProcessEntry): string {
   return source.commandLine(entry).slice(0, 200)

@@ -1,5 +1,5 @@
 // A listening unix socket as a bare descriptor, for handing to another process.
-import { chmodSync, unlinkSync } from 'node:fs'
+import { unlinkSync } from 'node:fs'
 import { bindUnixSocket } from './native.ts'
 
 /** How many bytes the path of a unix socket may have: `sun_path` less its final zero. */
@@ -23,7 +23,6 @@ export function listenUnixSocket(path: string): number {
     return bindUnixSocket(path, backlog)
   } finally {
     process.umask(before)
-    chmodSync(path, 0o600)
   }
 }
 

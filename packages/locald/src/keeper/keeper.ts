@@ -1,0 +1,300 @@
+// Owns every run: starts it, records what it writes, notices its end, ends it. Holds no policy.
+import { randomBytes, randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { becomeSubreaper, reapChild } from '../lib/native.ts'
+import { commandLineOf, membersByRun, readProcesses } from '../lib/process-tree.ts'
+import { parseSignal } from '../lib/signals.ts'
+import { unreachable } from '../lib/unreachable.ts'
+import { version } from '../lib/version.ts'
+import { FactLog } from './fact-log.ts'
+import { LogStreams } from './log-streams.ts'
+import { keeperProtocol } from './protocol.ts'
+import { Run } from './run.ts'
+import { RunsFile } from './runs-file.ts'
+import { checkSpawn } from './spawn-check.ts'
+import type { Logger } from '../lib/logger.ts'
+import type { ProcessTable, ProcessEntry } from '../lib/process-source.ts'
+import type { FactBody } from './fact-log.ts'
+import type { Fact, KeeperOperation, KeeperOperations, SpawnOrder, SpawnResult } from './protocol.ts'
+
+export interface KeeperOptions {
+  /** Log streams are folders below it. */
+  readonly logs: string
+  /** Where it remembers what runs. */
+  readonly runsFile: string
+  readonly logger: Logger
+  /** The daemon asked for an end, and nothing was running; or for a new daemon. */
+  readonly onShutdown: (kind: 'stop' | 'restart') => void
+  /** A child of this process that is not a run: the daemon. */
+  readonly isOwnChild: (pid: number) => boolean
+}
+
+/** Who is told what happens; the one daemon. */
+export interface KeeperListener {
+  readonly onFact: (fact: Fact) => void
+  readonly onGrew: (stream: string) => void
+}
+
+/** A hundred thousand ids of runs that are over are remembered, so that none is used twice. */
+const rememberedIds = 100_000
+
+/** Looking at all processes takes milliseconds on a busy machine: at most this part of the time goes into it. */
+const mostReviewing = 0.2
+
+/** Orphans that ended and belong to no run that is ending may stay zombies for so long. */
+const zombieMs = 250
+
+export class Keeper {
+  readonly #options: KeeperOptions
+  readonly #startedAt = Date.now()
+  readonly #logs: LogStreams
+  readonly #facts = new FactLog()
+  readonly #runsFile: RunsFile
+  readonly #runs = new Map<string, Run>()
+  readonly #usedIds = new Set<string>()
+  readonly #nonce = randomBytes(4).toString('hex')
+  readonly #boot = bootId()
+  readonly #isSubreaper: boolean
+  #listener: KeeperListener | null = null
+  #review: { readonly timer: NodeJS.Timeout; readonly due: number } | null = null
+  #reviewedAt = 0
+  #reviewCost = 0
+  #isStopping = false
+  #onEmptied: (() => void) | null = null
+  readonly #onChildEnded = (): void => this.#childEnded()
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    this.#logs = new LogStreams({
+      directory: options.logs,
+      logger: options.logger,
+      onGrew: (stream) => this.#listener?.onGrew(stream),
+    })
+    this.#runsFile = new RunsFile(options.runsFile)
+    this.#isSubreaper = becomeSubreaper()
+    process.on('SIGCHLD', this.#onChildEnded)
+  }
+
+  /** Replaces the one who listens. */
+  listen(listener: KeeperListener): void {
+    this.#listener = listener
+  }
+
+  /** Facts wait from now on, unless somebody else listens already. */
+  unlisten(listener: KeeperListener): void {
+    if (this.#listener === listener) this.#listener = null
+  }
+
+  get unacknowledged(): readonly Fact[] {
+    return this.#facts.unacknowledged
+  }
+
+  /** Does what a daemon asks for. Throws when the order makes no sense. */
+  handle<Op extends KeeperOperation>(op: Op, params: KeeperOperations[Op]['params']): KeeperOperations[Op]['result']
+  handle(op: KeeperOperation, params: KeeperOperations[KeeperOperation]['params']): unknown {
+    // The two come as a pair from one message; TypeScript cannot follow that through the switch.
+    const as = <Op extends KeeperOperation>(_op: Op): KeeperOperations[Op]['params'] =>
+      params as KeeperOperations[Op]['params']
+    switch (op) {
+      case 'hello':
+        return this.#hello(as(op))
+      case 'spawn':
+        return this.#spawn(as(op))
+      case 'end':
+        return this.#end(as(op))
+      case 'signal':
+        return this.#signal(as(op))
+      case 'members':
+        return { members: this.#membersOf(as(op).run).map((entry) => ({ pid: entry.pid, command: commandLineOf(entry) })) }
+      case 'resize':
+        return { done: this.#runs.get(as(op).run)?.resize(as(op).cols, as(op).rows) ?? false }
+      case 'write':
+        return { written: this.#runs.get(as(op).run)?.write(Buffer.from(as(op).data, 'base64')) ?? false }
+      case 'list':
+        return { runs: this.#infos() }
+      case 'append':
+        return this.#append(as(op))
+      case 'ack':
+        return this.#acknowledge(as(op).seq)
+      case 'shutdown':
+        return this.#shutdown(as(op))
+      default:
+        return unreachable(op)
+    }
+  }
+
+  /** Ends every run; resolves when none is left. Nothing can be started any more. */
+  async endAll(timeoutMs: number): Promise<void> {
+    this.#isStopping = true
+    for (const run of this.#open()) run.end({ signal: 'SIGTERM', scope: 'group', timeoutMs })
+    if (this.#open().length > 0) await new Promise<void>((resolve) => (this.#onEmptied = resolve))
+  }
+
+  /** Writes out what waits and lets go of everything; what runs goes on without a keeper. */
+  async close(): Promise<void> {
+    process.off('SIGCHLD', this.#onChildEnded)
+    if (this.#review !== null) clearTimeout(this.#review.timer)
+    for (const run of this.#open()) run.abandon()
+    await this.#logs.close()
+  }
+
+  #hello({ ack }: KeeperOperations['hello']['params']): KeeperOperations['hello']['result'] {
+    this.#acknowledge(ack)
+    return { protocol: keeperProtocol, version, pid: process.pid, startedAt: this.#startedAt, runs: this.#infos() }
+  }
+
+  #spawn(order: SpawnOrder): SpawnResult {
+    if (this.#isStopping) return { ok: false, reason: 'failed', message: 'The keeper is stopping' }
+    if (this.#runs.has(order.run) || this.#usedIds.has(order.run)) return { ok: false, reason: 'duplicate' }
+    const check = checkSpawn(order)
+    if (!check.ok) return { ok: false, ...check.refusal }
+    let run: Run
+    try {
+      run = this.#start(order, check.program)
+    } catch (error) {
+      this.#options.logger.log('error', 'Cannot start a run', { run: order.run, error })
+      return { ok: false, reason: 'failed', message: error instanceof Error ? error.message : String(error) }
+    }
+    const { identity, startedAt } = run
+    this.#runs.set(order.run, run)
+    this.#rememberId(order.run)
+    this.#remember(() => this.#runsFile.add({ run: order.run, tag: order.tag, identity, startedAt, boot: this.#boot }))
+    this.#tell(order.run, { type: 'spawned', identity })
+    return { ok: true, identity, startedAt }
+  }
+
+  #start(order: SpawnOrder, program: string): Run {
+    const marks = { marker: `${order.run}.${this.#nonce}`, lockLimit: randomInt(2 ** 40, 2 ** 47) }
+    return new Run(order, program, marks, {
+      logs: this.#logs,
+      fact: (body) => this.#tell(order.run, body),
+      reviewWithin: (delayMs) => this.#reviewWithin(delayMs),
+    })
+  }
+
+  #end(order: KeeperOperations['end']['params']): KeeperOperations['end']['result'] {
+    const run = this.#runs.get(order.run)
+    run?.end({ ...order, signal: signalOf(order.signal) })
+    return { known: run !== undefined }
+  }
+
+  #signal(order: KeeperOperations['signal']['params']): KeeperOperations['signal']['result'] {
+    const run = this.#runs.get(order.run)
+    if (run === undefined || run.isEmptied) return { sent: false }
+    return { sent: run.signal(signalOf(order.signal), run.hasExited ? this.#membersOf(order.run) : []) }
+  }
+
+  #append({ log, record, output }: KeeperOperations['append']['params']): KeeperOperations['append']['result'] {
+    if (record !== undefined) this.#logs.record(log, record)
+    if (output !== undefined) this.#logs.output(log, 'stdout', Buffer.from(output, 'base64'))
+    return {}
+  }
+
+  #acknowledge(seq: number): KeeperOperations['ack']['result'] {
+    for (const fact of this.#facts.acknowledge(seq)) {
+      const run = fact.type === 'emptied' || fact.type === 'exited' ? this.#runs.get(fact.run) : undefined
+      if (run?.isEmptied === true && run.hasExited) this.#runs.delete(fact.run)
+    }
+    return {}
+  }
+
+  #shutdown({ restart }: KeeperOperations['shutdown']['params']): KeeperOperations['shutdown']['result'] {
+    const running = this.#open().length
+    if (restart === true) this.#options.onShutdown('restart')
+    else if (running === 0) {
+      this.#isStopping = true
+      this.#options.onShutdown('stop')
+    }
+    return { running }
+  }
+
+  #infos(): KeeperOperations['list']['result']['runs'] {
+    return [...this.#runs.values()].map((run) => run.info)
+  }
+
+  #open(): readonly Run[] {
+    return [...this.#runs.values()].filter((run) => !run.isEmptied)
+  }
+
+  #tell(run: string, body: FactBody): void {
+    const fact = this.#facts.add(run, body)
+    if (body.type === 'emptied') this.#remember(() => this.#runsFile.remove(run))
+    this.#listener?.onFact(fact)
+    if (body.type === 'emptied' && this.#open().length === 0) this.#onEmptied?.()
+  }
+
+  /** The file is for bad days; a disk that refuses it must not cost a service. */
+  #remember(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#options.logger.log('error', 'Cannot remember what runs', { error })
+    }
+  }
+
+  #rememberId(id: string): void {
+    this.#usedIds.add(id)
+    const [oldest] = this.#usedIds
+    if (this.#usedIds.size > rememberedIds && oldest !== undefined) this.#usedIds.delete(oldest)
+  }
+
+  #membersOf(id: string): readonly ProcessEntry[] {
+    const run = this.#runs.get(id)
+    return run === undefined ? [] : (this.#members(readProcesses()).get(run.identity.marker) ?? [])
+  }
+
+  /** Of all runs at once, so that each process is given to one. */
+  #members(table: ProcessTable): ReadonlyMap<string, readonly ProcessEntry[]> {
+    const identities = this.#open().map((run) => run.identity)
+    return membersByRun(identities, table, this.#isSubreaper ? { under: process.pid } : {})
+  }
+
+  #childEnded(): void {
+    this.#reviewWithin(this.#open().some((run) => run.wantsReview) ? 0 : zombieMs)
+  }
+
+  #reviewWithin(delayMs: number): void {
+    const now = performance.now()
+    const earliest = this.#reviewedAt + this.#reviewCost / mostReviewing
+    const due = Math.max(now + delayMs, earliest)
+    if (this.#review !== null) {
+      if (this.#review.due <= due) return
+      clearTimeout(this.#review.timer)
+    }
+    this.#review = { due, timer: setTimeout(() => this.#reviewAll(), due - now) }
+  }
+
+  #reviewAll(): void {
+    this.#review = null
+    const started = performance.now()
+    const table = readProcesses()
+    this.#reapOrphans(table)
+    const members = this.#members(table)
+    this.#reviewedAt = performance.now()
+    this.#reviewCost = this.#reviewedAt - started
+    for (const run of this.#open()) run.review(members.get(run.identity.marker) ?? [])
+  }
+
+  /** Each by its pid: waiting for any child would take the leaders' exits away from those who wait for them. */
+  #reapOrphans(table: ProcessTable): void {
+    const leaders = new Set([...this.#runs.values()].flatMap((run) => (run.hasExited ? [] : [run.identity.pid])))
+    for (const entry of table.values()) {
+      if (entry.alive || entry.parent !== process.pid || leaders.has(entry.pid)) continue
+      if (!this.#options.isOwnChild(entry.pid)) reapChild(entry.pid)
+    }
+  }
+}
+
+function signalOf(name: string): NodeJS.Signals {
+  const signal = parseSignal(name)
+  if (signal === undefined) throw new Error(`Cannot send "${name}": this system has no such signal`)
+  return signal
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return '' // macOS: start times are dates there and need no boot
+  }
+}

@@ -1,0 +1,190 @@
+// The keeper as a process: takes the place of the one keeper, starts the daemon, and goes on whatever happens.
+import { closeSync, fstatSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { LocaldError } from '@locald/protocol'
+import { readLockNote, tryFileLock } from '../lib/file-lock.ts'
+import { installationFor } from '../lib/installation.ts'
+import { createLogger } from '../lib/logger.ts'
+import { hasCloseOnExec, setCloseOnExec } from '../lib/native.ts'
+import { markerVariable } from '../lib/process-source.ts'
+import { startTimeOf } from '../lib/process-tree.ts'
+import { listenUnixSocket, socketPathLimit } from '../lib/unix-socket.ts'
+import { DaemonProcess } from './daemon-process.ts'
+import { Keeper } from './keeper.ts'
+import { ensurePrivateDirectory } from './private-directory.ts'
+import { KeeperSession } from './session.ts'
+import type { FileLock } from '../lib/file-lock.ts'
+import type { Installation } from '../lib/installation.ts'
+import type { Logger } from '../lib/logger.ts'
+
+/** Where the keeper tells who started it how that went: one line, then the end. */
+const reportDescriptor = 3
+
+/** For services when the keeper itself is told to end; a daemon that is alive knows better ones. */
+const endTimeoutMs = 10_000
+const daemonTimeoutMs = 5_000
+
+export interface KeeperProcessOptions {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The daemon's program. */
+  readonly daemon: string
+  /**
+   * With a keeper running already: `--retry` has it try the daemon again after a crash loop, `--end` has it end all
+   * services and exit.
+   */
+  readonly args: readonly string[]
+  readonly exit: (code: number) => void
+}
+
+/**
+ * Answers on descriptor 3 with one line: `ready` (the API can be connected to), `held` (another keeper is there),
+ * or `error` and `{code, message, hint}` as JSON.
+ */
+export function runKeeper(options: KeeperProcessOptions): void {
+  const report = openReport()
+  closeInherited(report)
+  try {
+    const installation = installationFor(options.env)
+    prepare(installation)
+    const lock = tryFileLock(installation.keeperLock)
+    if (lock === null) {
+      signalHolder(installation, options.args)
+      tell(report, 'held')
+      options.exit(0)
+      return
+    }
+    lock.note(`${process.pid} ${startTimeOf(process.pid) ?? 0}\n`)
+    keep(installation, lock, options)
+    tell(report, 'ready')
+  } catch (error) {
+    const known = error instanceof LocaldError ? error : new LocaldError('internal', String(error), { cause: error })
+    createLogger((line) => process.stderr.write(line)).log('error', 'The keeper could not start', { error })
+    tell(report, `error ${JSON.stringify({ code: known.code, message: known.message, hint: known.hint })}`)
+    options.exit(1)
+  }
+}
+
+function keep(installation: Installation, lock: FileLock, options: KeeperProcessOptions): void {
+  const logger = createLogger((line) => process.stderr.write(line))
+  surviveErrors(logger)
+  process.chdir(installation.state)
+  // What this keeper starts is its own, also when a service of another keeper started it.
+  delete process.env[markerVariable]
+
+  let api: number | null = null
+  const closeApi = (): void => {
+    if (api === null) return
+    closeSync(api)
+    unlinkSync(installation.apiSocket)
+    api = null
+  }
+  const finish = async (): Promise<void> => {
+    closeApi()
+    await keeper.close()
+    logger.log('info', 'The keeper ends', { pid: process.pid })
+    lock[Symbol.dispose]()
+    options.exit(0)
+  }
+
+  const keeper = new Keeper({
+    logs: installation.logs,
+    runsFile: join(installation.state, 'runs.jsonl'),
+    logger,
+    isOwnChild: (pid) => pid === daemon.pid,
+    onShutdown: (kind) => daemon.expectExit(kind),
+  })
+  const daemon = new DaemonProcess({
+    program: options.daemon,
+    log: installation.daemonLog,
+    crashLoopFile: join(installation.state, 'crash-loop.json'),
+    logger,
+    apiDescriptor: () => (api ??= listenUnixSocket(installation.apiSocket)),
+    onStarted: (socket) => new KeeperSession(keeper, socket, logger),
+    // Nobody would ever answer those who connect; without a socket commands look for the note of the crash loop.
+    onCrashLoop: closeApi,
+    onStopped: () => void finish(),
+  })
+
+  let isEnding = false
+  const end = async (): Promise<void> => {
+    if (isEnding) return
+    isEnding = true
+    logger.log('info', 'The keeper was told to end')
+    await keeper.endAll(endTimeoutMs)
+    daemon.stop(daemonTimeoutMs)
+  }
+  process.on('SIGHUP', () => {}) // the terminal it was started from has closed
+  process.on('SIGUSR2', () => daemon.retry())
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end())
+
+  api = listenUnixSocket(installation.apiSocket)
+  daemon.start()
+  logger.log('info', 'The keeper is ready', { pid: process.pid })
+}
+
+/** Services depend on this process: an error of its own ends one request or one event, nothing else. */
+function surviveErrors(logger: Logger): void {
+  process.on('uncaughtException', (error) => logger.log('error', 'An unexpected error', { error }))
+  process.on('unhandledRejection', (error) => logger.log('error', 'An unexpected rejection', { error }))
+}
+
+function prepare(installation: Installation): void {
+  const { config, data, state, runtime, logs, apiSocket } = installation
+  const bytes = Buffer.byteLength(apiSocket)
+  if (bytes > socketPathLimit) {
+    throw new LocaldError(
+      'path_too_long',
+      `Cannot listen on "${apiSocket}": the path has ${bytes} bytes, and a socket may have ${socketPathLimit}`,
+      { hint: 'Set LOCALD_HOME or XDG_RUNTIME_DIR to a shorter path' },
+    )
+  }
+  for (const directory of [config, data, state, runtime, logs]) ensurePrivateDirectory(directory)
+}
+
+/** Hands a wish on to the keeper that holds the lock, once it is sure that the pid in the lock is that keeper's. */
+function signalHolder({ keeperLock }: Installation, args: readonly string[]): void {
+  const signal = args.includes('--retry') ? 'SIGUSR2' : args.includes('--end') ? 'SIGTERM' : null
+  if (signal === null) return
+  const [pid = 0, startTime] = readLockNote(keeperLock).trim().split(' ').map(Number)
+  if (pid > 0 && startTimeOf(pid) === startTime) process.kill(pid, signal)
+}
+
+/** Null when the keeper was not started by the command line, which gives it a pipe. */
+function openReport(): number | null {
+  try {
+    const kind = fstatSync(reportDescriptor)
+    return (kind.isFIFO() || kind.isSocket()) && !hasCloseOnExec(reportDescriptor) ? reportDescriptor : null
+  } catch {
+    return null
+  }
+}
+
+function tell(report: number | null, line: string): void {
+  if (report === null) return
+  try {
+    writeSync(report, `${line}\n`)
+    closeSync(report)
+  } catch {
+    // who asked is gone: nobody needs the answer
+  }
+}
+
+/**
+ * A shell or a build tool may have left descriptors of its own open: a keeper that held them would keep their pipes alive
+ * for days, and every service would get them. Node's own are all close-on-exec, inherited ones cannot be.
+ */
+function closeInherited(report: number | null): void {
+  const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'
+  if (report !== null) setCloseOnExec(report)
+  for (const fd of readdirSync(folder).map(Number)) {
+    if (fd > 2 && isInherited(fd)) closeSync(fd)
+  }
+}
+
+function isInherited(fd: number): boolean {
+  try {
+    return !hasCloseOnExec(fd)
+  } catch {
+    return false // it was the folder's own, which is closed by now
+  }
+}

@@ -1,0 +1,291 @@
+// One run: a program that was started, what it leaves behind, and how all of it is ended.
+import { startTimeNow, startTimeOf, commandLineOf } from '../lib/process-tree.ts'
+import { markerVariable } from '../lib/process-source.ts'
+import { startProcess } from './start-process.ts'
+import type { ProcessEntry } from '../lib/process-source.ts'
+import type { RunIdentity } from '../lib/process-tree.ts'
+import type { FactBody } from './fact-log.ts'
+import type { LogStreams } from './log-streams.ts'
+import type { EndOrder, Member, RunInfo, SpawnOrder } from './protocol.ts'
+import type { Exit, RunningProcess } from './start-process.ts'
+
+/** What a run needs from its keeper. */
+export interface RunHost {
+  readonly logs: LogStreams
+  /** Something happened to this run. */
+  fact(body: FactBody): void
+  /** Asks for a call of `review` after at most this long. */
+  reviewWithin(delayMs: number): void
+}
+
+export interface RunMarks {
+  /** See `RunIdentity`. */
+  readonly marker: string
+  readonly lockLimit: number
+}
+
+/** Between two looks at a tree that is being ended; most ends are seen earlier, by the system's word of them. */
+const reviewMs = { signalled: 100, killing: 20, undecided: 1000 }
+/** After SIGKILL: until a process that this user may not signal, or that the system does not let go of, is given up. */
+const giveUpMs = { denied: 1000, stuck: 5000 }
+
+interface Ending {
+  readonly signal: NodeJS.Signals
+  readonly scope: EndOrder['scope']
+  /** On the clock of `performance.now()`. */
+  deadline: number | null
+  timer: NodeJS.Timeout | null
+  /** When the group was signalled, in the unit of start times; null when it was not. */
+  groupSignalledAt: number | null
+  /** Members that were signalled by themselves. */
+  readonly signalled: Set<string>
+  killing: { readonly since: number; isTold: boolean } | null
+}
+
+/**
+ * Life: running → (leader) exited → emptied. The keeper calls `review` with the living members whenever there may be
+ * news; facts are told from there, so that each carries members seen after what it tells of.
+ */
+export class Run {
+  readonly order: SpawnOrder
+  readonly identity: RunIdentity
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly #host: RunHost
+  readonly #process: RunningProcess
+  #exit: (Exit & { readonly at: number }) | null = null
+  #isRecorded = false
+  #isExitTold = false
+  #isEmptied = false
+  #ending: Ending | null = null
+  #isPaused = false
+
+  /** Starts the program. Throws when the system cannot fork. */
+  constructor(order: SpawnOrder, program: string, marks: RunMarks, host: RunHost) {
+    this.order = order
+    this.#host = host
+    this.#process = startProcess({
+      ...order,
+      program,
+      env: { ...order.env, [markerVariable]: marks.marker },
+      lockLimit: marks.lockLimit,
+      onOutput: (stream, bytes) => {
+        const hasRoom = host.logs.output(order.log, stream, bytes)
+        if (!hasRoom) void this.#pause()
+        return hasRoom
+      },
+      onExit: (exit) => void this.#onExit(exit),
+    })
+    const { pid, lockLimit } = this.#process
+    this.startedAt = Date.now()
+    // A program that has ended within this moment has no start time any more; nothing younger can be taken for it.
+    this.identity = { pid, startTime: startTimeOf(pid) ?? startTimeNow(), marker: marks.marker, lockLimit }
+    host.logs.hold(order.log)
+    host.logs.record(order.log, { type: 'run.started', run: order.run, pid, argv: order.argv })
+  }
+
+  get info(): RunInfo {
+    const { run, tag, tty } = this.order
+    return {
+      run,
+      tag,
+      identity: this.identity,
+      startedAt: this.startedAt,
+      tty: tty !== null,
+      exited: this.#exit,
+      ending: this.#ending !== null && !this.#isEmptied,
+    }
+  }
+
+  /** The leader was reaped and nothing is left of its tree, or what is left was given up. */
+  get isEmptied(): boolean {
+    return this.#isEmptied
+  }
+
+  /** The leader was reaped, so that its pid may be given to another process. */
+  get hasExited(): boolean {
+    return this.#exit !== null
+  }
+
+  /** Whether who is alive matters now. */
+  get wantsReview(): boolean {
+    return !this.#isEmptied && (this.#isRecorded || this.#ending?.killing != null)
+  }
+
+  write(bytes: Buffer): boolean {
+    return !this.#isEmptied && this.#process.write(bytes)
+  }
+
+  resize(cols: number, rows: number): boolean {
+    return !this.#isEmptied && this.#process.resize(cols, rows)
+  }
+
+  /** Signals the group, or once the leader is gone the members. */
+  signal(signal: NodeJS.Signals, members: readonly ProcessEntry[]): boolean {
+    if (this.#isLeaderThere()) return send(-this.identity.pid, signal) === 'sent'
+    return members.map((member) => signalMember(member, signal)).includes('sent')
+  }
+
+  /** Begins to end it, or shortens the time that an end under way leaves. */
+  end(order: Pick<EndOrder, 'scope' | 'timeoutMs'> & { readonly signal: NodeJS.Signals }): void {
+    if (this.#isEmptied) return
+    const isFirst = this.#ending === null
+    this.#ending ??= {
+      signal: order.signal,
+      scope: order.scope,
+      deadline: null,
+      timer: null,
+      groupSignalledAt: null,
+      signalled: new Set(),
+      killing: null,
+    }
+    this.#killAfter(this.#ending, order.timeoutMs)
+    if (isFirst && this.#ending.killing === null) this.#signalFirst(this.#ending)
+  }
+
+  /** Acts on who is alive of it now, and tells what has come to pass. */
+  review(members: readonly ProcessEntry[]): void {
+    if (!this.wantsReview) return
+    if (this.#isRecorded) this.#tellExit(members)
+    if (members.length === 0) {
+      if (this.#isExitTold) this.#empty([])
+      return
+    }
+    const ending = this.#ending
+    if (ending === null) this.#host.reviewWithin(reviewMs.undecided)
+    else if (ending.killing !== null) this.#kill(members, ending.killing)
+    else this.#signalRest(members, ending)
+  }
+
+  /** Gives up its descriptors and timers, whatever runs. */
+  abandon(): void {
+    if (this.#ending?.timer != null) clearTimeout(this.#ending.timer)
+    this.#process.close()
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    await this.#host.logs.drained(this.order.log)
+    this.#isPaused = false
+    this.#process.resume()
+  }
+
+  async #onExit(exit: Exit): Promise<void> {
+    this.#exit = { ...exit, at: Date.now() }
+    // Not until the end of the output: a child that lives on can hold it open for days.
+    this.#process.drain()
+    this.#host.logs.record(this.order.log, { type: 'run.exited', run: this.order.run, ...exit })
+    await this.#host.logs.flush(this.order.log)
+    this.#isRecorded = true
+    if (this.#isEmptied) this.#tellExit([])
+    else this.#host.reviewWithin(0)
+  }
+
+  #tellExit(members: readonly ProcessEntry[]): void {
+    if (this.#exit === null || this.#isExitTold) return
+    this.#isExitTold = true
+    const { code, signal } = this.#exit
+    this.#host.fact({ type: 'exited', code, signal, members: members.map(describe) })
+  }
+
+  #killAfter(ending: Ending, timeoutMs: number | null): void {
+    if (timeoutMs === null || ending.killing !== null) return
+    const deadline = performance.now() + timeoutMs
+    if (ending.deadline !== null && ending.deadline <= deadline) return
+    ending.deadline = deadline
+    if (ending.timer !== null) clearTimeout(ending.timer)
+    const startKilling = (): void => {
+      ending.killing = { since: performance.now(), isTold: false }
+      this.#host.reviewWithin(0)
+    }
+    if (timeoutMs <= 0) startKilling()
+    else ending.timer = setTimeout(startKilling, timeoutMs)
+  }
+
+  #signalFirst(ending: Ending): void {
+    const { pid } = this.identity
+    if (!this.#isLeaderThere()) {
+      this.#host.reviewWithin(0)
+      return
+    }
+    if (ending.scope === 'group') ending.groupSignalledAt = startTimeNow()
+    send(ending.scope === 'group' ? -pid : pid, ending.signal)
+    send(-pid, 'SIGCONT') // what is stopped would not notice
+  }
+
+  /** The leader is gone: everyone who has not had the signal gets it. */
+  #signalRest(members: readonly ProcessEntry[], ending: Ending): void {
+    for (const member of members) {
+      const key = `${member.pid}@${member.startTime}`
+      if (ending.signalled.has(key)) continue
+      ending.signalled.add(key)
+      // Twice can mean "at once" to those who clean up at the first.
+      const { groupSignalledAt } = ending
+      const hadIt =
+        groupSignalledAt !== null && member.group === this.identity.pid && member.startTime < groupSignalledAt
+      if (!hadIt) signalMember(member, ending.signal)
+      if (member.state === 'T') signalMember(member, 'SIGCONT')
+    }
+    this.#host.reviewWithin(reviewMs.signalled)
+  }
+
+  /** Again and again, because members may be forking. */
+  #kill(members: readonly ProcessEntry[], killing: { readonly since: number; isTold: boolean }): void {
+    if (!killing.isTold) this.#host.fact({ type: 'killed', members: members.map(describe) })
+    killing.isTold = true
+    if (this.#isLeaderThere()) send(-this.identity.pid, 'SIGKILL')
+    const denied = members.filter((member) => signalMember(member, 'SIGKILL') === 'denied')
+    // A terminal that hangs up reaches also those that this user may not signal.
+    if (denied.length > 0) this.#process.close()
+    const elapsed = performance.now() - killing.since
+    const isHopeless = denied.length === members.length && elapsed > giveUpMs.denied
+    if (!isHopeless && elapsed <= giveUpMs.stuck) {
+      this.#host.reviewWithin(reviewMs.killing)
+      return
+    }
+    this.#empty(
+      members.map((member) => ({ ...describe(member), reason: whyAlive(member, denied.includes(member)) })),
+    )
+  }
+
+  #empty(survivors: readonly (Member & { readonly reason: string })[]): void {
+    this.#isEmptied = true
+    if (this.#ending?.timer != null) clearTimeout(this.#ending.timer)
+    this.#process.drain()
+    this.#process.close()
+    this.#host.logs.release(this.order.log)
+    this.#host.fact({ type: 'emptied', survivors })
+  }
+
+  /** As a zombie too: until it is reaped, its pid and group are nobody else's. */
+  #isLeaderThere(): boolean {
+    return this.#exit === null && startTimeOf(this.identity.pid) === this.identity.startTime
+  }
+}
+
+function describe(member: ProcessEntry): Member {
+  return { pid: member.pid, command: commandLineOf(member) }
+}
+
+function whyAlive(member: ProcessEntry, isDenied: boolean): string {
+  if (isDenied) return 'This user may not signal it'
+  return member.state === 'D' ? 'The system holds it in an uninterruptible wait' : 'It did not end'
+}
+
+type Sent = 'sent' | 'gone' | 'denied'
+
+/** Only if the pid still names the process that was seen. */
+function signalMember(member: ProcessEntry, signal: NodeJS.Signals): Sent {
+  return startTimeOf(member.pid) === member.startTime ? send(member.pid, signal) : 'gone'
+}
+
+function send(target: number, signal: NodeJS.Signals): Sent {
+  try {
+    process.kill(target, signal)
+    return 'sent'
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return 'denied'
+    return 'gone' // ESRCH
+  }
+}
