@@ -25,3 +25,11 @@ test.each(pages)('every path of the source that %s names exists', (page) => {
   )
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
+
+test('docs/README.md names every page and docs/decisions/README.md every decision', () => {
+  for (const directory of ['docs', 'docs/decisions']) {
+    const index = readFileSync(join(root, directory, 'README.md'), 'utf8')
+    const files = readdirSync(join(root, directory)).filter((name) => name.endsWith('.md') && name !== 'README.md')
+    expect(files.filter((name) => !index.includes(`](${name})`))).toEqual([])
+  }
+})
