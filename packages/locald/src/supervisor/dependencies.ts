@@ -1,8 +1,8 @@
 // Whether an instance may start, judged by the instances it depends on.
 import { instanceLabel } from '@locald/protocol'
 import type { DependencyCondition, UnmetDependency } from '@locald/protocol'
+import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
-import { keyOf } from './state.ts'
 import type { ProjectRecord } from './state.ts'
 
 export type DependencyVerdict =
@@ -22,7 +22,7 @@ export function dependencyVerdict(service: ServicePlan, siblings: Siblings): Dep
     if (target === undefined) return { verdict: 'failed', reason: `dependency "${dependency.service}" does not exist` }
     for (const { instance: number } of target.instances) {
       const label = labelOf(target, number)
-      const key = keyOf(target.name, number)
+      const key = instanceKey(target.name, number)
       const answer = answerOf(target, key, dependency.condition, siblings)
       if (answer === 'met') continue
       if ('failed' in answer) return { verdict: 'failed', reason: `dependency "${label}" ${answer.failed}` }

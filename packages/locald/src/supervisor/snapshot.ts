@@ -2,7 +2,8 @@
 import type { HealthSource, HealthStatus, ServiceSnapshot, UnmetDependency } from '@locald/protocol'
 import type { ServiceConfig } from '../config/config.ts'
 import type { InstancePlan, ServicePlan } from '../plan/plan.ts'
-import { directUrl } from '../plan/direct-url.ts'
+import { serviceHost } from '../plan/addresses.ts'
+import { urlFor } from '../plan/service-url.ts'
 import { runOf } from './instance.ts'
 import type { Instance, InstanceState } from './instance.ts'
 
@@ -30,7 +31,7 @@ export function snapshotOf(
     pid: run?.identity?.pid ?? null,
     port,
     ports: memory.ports.length > 0 ? memory.ports : port === null ? [] : [port],
-    url: port === null ? null : directUrl(service.config.type, port),
+    url: port === null ? null : urlFor(service.config.type, serviceHost, port),
     restarts: memory.restarts,
     exit: memory.exit,
     started_at: memory.startedAt === null ? null : new Date(memory.startedAt).toISOString(),

@@ -1,6 +1,7 @@
 // Everything the supervisor knows, and how it changes: what the journal stores and a new daemon starts from.
 import type { OrderKind, OrderOutcome } from '@locald/protocol'
 import { unreachable } from '../lib/unreachable.ts'
+import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import type { Instance } from './instance.ts'
 
@@ -20,7 +21,10 @@ export interface Order {
 /** What is left of an order that has ended, for a client that sends it again. */
 export interface EndedOrder {
   readonly id: string
+  readonly kind: OrderKind
+  readonly project: string
   readonly outcome: OrderOutcome
+  readonly problems: readonly string[]
 }
 
 /** A `start` that holds the project in the foreground. */
@@ -140,14 +144,9 @@ function applyPlan(state: SupervisorState, id: string, planned: ProjectPlan | nu
 function withPort(planned: ProjectPlan, key: string, port: number | null): ProjectPlan {
   const services = planned.plan.services.map((service) => ({
     ...service,
-    instances: service.instances.map((i) => (keyOf(service.name, i.instance) === key ? { ...i, port } : i)),
+    instances: service.instances.map((i) => (instanceKey(service.name, i.instance) === key ? { ...i, port } : i)),
   }))
   return { ...planned, plan: { ...planned.plan, services } }
-}
-
-/** An instance within its project: `web.1`, whatever the number of replicas. */
-export function keyOf(service: string, instance: number): string {
-  return `${service}.${instance}`
 }
 
 /** The state as JSON, and back. */

@@ -3,11 +3,13 @@
 import { constants } from 'node:os'
 import type { LocaldEvent, OrderOutcome, ProjectStatus, ServiceEventType, ServiceSnapshot } from '@locald/protocol'
 import type { HealthMonitor, HealthReport, HealthSubject } from '../health/monitor.ts'
+import type { ProbeSpec } from '../health/probe-spec.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import type { Fact, KeeperHello, RunInfo, SpawnOrder } from '../keeper/protocol.ts'
 import type { Logger } from '../lib/logger.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { differenceOf } from '../plan/difference.ts'
+import { instanceKey, splitInstanceKey } from '../plan/instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
 import { Attendants } from './attendants.ts'
 import type { Clock } from './attendants.ts'
@@ -19,7 +21,7 @@ import { progressOf } from './order-progress.ts'
 import { defaultSettings, dueAt, isWatched, next } from './service-machine.ts'
 import type { MachineInput, MachineSettings } from './service-machine.ts'
 import { snapshotOf } from './snapshot.ts'
-import { applyChange, keyOf } from './state.ts'
+import { applyChange } from './state.ts'
 import type { Change, Order, PendingEnd, ProjectPlan, ProjectRecord, SupervisorState } from './state.ts'
 
 /** An event before it has a number and a time. */
@@ -30,10 +32,17 @@ export type Prepared =
   | {
       readonly ok: true
       readonly order: SpawnOrder
+      readonly check: PreparedCheck
       /** Differs from the plan when somebody took the assigned port meanwhile. */
       readonly port: number | null
     }
   | { readonly ok: false; readonly reason: string }
+
+/** The health check of a run with its references replaced, and the environment that a command check runs in. */
+export interface PreparedCheck {
+  readonly check?: ProbeSpec
+  readonly env: Readonly<Record<string, string>>
+}
 
 export interface SupervisorDependencies {
   readonly keeper: KeeperLink
@@ -41,8 +50,8 @@ export interface SupervisorDependencies {
   readonly record: (event: NewEvent | null, changes: readonly Change[]) => void
   readonly prepare: (place: Place, run: Run) => Promise<Prepared>
   readonly startMonitor: (subject: HealthSubject, report: (report: HealthReport) => void) => HealthMonitor
-  /** The environment that command checks of an instance run in. */
-  readonly checkEnvironment: (place: Place) => Promise<Readonly<Record<string, string>>>
+  /** For a run that an earlier daemon spawned; otherwise it comes with what was prepared. */
+  readonly prepareCheck: (place: Place) => Promise<PreparedCheck>
   readonly newRunId: () => string
   readonly clock: Clock
   readonly logger: Logger
@@ -68,6 +77,10 @@ export interface UpRequest {
   readonly warnings: readonly string[]
 }
 
+export interface RestartRequest extends Pick<UpRequest, 'order' | 'plan' | 'timeoutMs' | 'warnings'> {
+  readonly keys: readonly string[]
+}
+
 /** A foreground `start` without a client for this long is stopped. */
 const foregroundGraceMs = 5_000
 const interrupted = 130
@@ -85,6 +98,8 @@ export class Supervisor implements Disposable {
   readonly #orderTimers = new Map<string, () => void>()
   readonly #foregroundTimers = new Map<string, () => void>()
   readonly #foregroundClients = new Map<string, number>()
+  /** Of runs that are being spawned, by run id. */
+  readonly #checks = new Map<string, PreparedCheck>()
   /** The unmet dependencies last told of a waiting instance. */
   readonly #told = new Map<string, string>()
   #disposed = false
@@ -144,10 +159,12 @@ export class Supervisor implements Disposable {
 
   /** Facts of the keeper, in order; those already applied are passed over. */
   fact(fact: Fact): void {
-    if (this.#disposed || fact.seq <= this.#state.fact.seq) return
-    const slot = this.#slotOf(fact.run)
-    if (slot === null) this.#record(null, [{ kind: 'fact', seq: fact.seq }])
-    else this.#apply(slot, inputOf(fact), fact.seq)
+    if (this.#disposed) return
+    if (fact.seq > this.#state.fact.seq) {
+      const slot = this.#slotOf(fact.run)
+      if (slot === null) this.#record(null, [{ kind: 'fact', seq: fact.seq }])
+      else this.#apply(slot, inputOf(fact), fact.seq)
+    }
     this.#ask(this.#deps.keeper.request('ack', { seq: fact.seq }))
   }
 
@@ -165,7 +182,7 @@ export class Supervisor implements Disposable {
     }
     for (const service of plan.services) {
       for (const { instance } of service.instances)
-        this.#ensureInstance({ project, key: keyOf(service.name, instance) })
+        this.#ensureInstance({ project, key: instanceKey(service.name, instance) })
     }
     const starting = this.#servicesToStart(project, request.services, changed)
     const keys = keysOf(plan, request.services)
@@ -174,7 +191,7 @@ export class Supervisor implements Disposable {
     for (const service of leaving) this.#retire(project, keysOf({ services: leaving }, new Set([service.name])))
     for (const key of keys) {
       const instance = this.#instance({ project, key })
-      const name = splitKey(key).service
+      const name = splitInstanceKey(key).service
       if (instance === undefined) continue
       const restarts = changed.has(name) && (instance.state.id === 'starting' || instance.state.id === 'running')
       this.#setPending(project, key, restarts ? 'restart' : null)
@@ -187,7 +204,7 @@ export class Supervisor implements Disposable {
   #servicesToStart(project: string, wanted: ReadonlySet<string>, changed: ReadonlySet<string>): ReadonlySet<string> {
     const { planned, instances } = this.#project(project)
     const states = (service: ServicePlan): readonly (Instance | undefined)[] =>
-      service.instances.map((i) => instances.get(keyOf(service.name, i.instance)))
+      service.instances.map((i) => instances.get(instanceKey(service.name, i.instance)))
     const isDone = (service: ServicePlan): boolean =>
       service.config.type === 'task' && states(service).every((i) => i?.state.id === 'completed')
     const isIdle = (service: ServicePlan): boolean => states(service).some((i) => i === undefined || !isActive(i))
@@ -225,8 +242,12 @@ export class Supervisor implements Disposable {
     }
   }
 
-  /** Restarts instances, in the order of their dependencies; those that are stopped are started. */
-  restart(project: string, order: string, keys: readonly string[], timeoutMs: number | null): void {
+  /** Restarts instances by a new plan, in the order of their dependencies; those that are stopped are started. */
+  restart({ plan, order, keys, timeoutMs, warnings }: RestartRequest): void {
+    const project = plan.id
+    const { planned } = this.#project(project)
+    const names = new Set(keys.map((key) => splitInstanceKey(key).service))
+    this.#plan(project, { ...planned, plan: withServices(planned.plan, plan, names), warnings })
     const timeoutAt = timeoutMs === null ? null : this.#deps.clock.now() + timeoutMs
     this.#accept({ id: order, kind: 'restart', project, keys, timeoutAt, superseded: {} })
     for (const key of keys) {
@@ -307,7 +328,7 @@ export class Supervisor implements Disposable {
 
   #afterChange(slot: Slot, before: Instance, after: Instance): void {
     const record = this.#project(slot.project)
-    const { service } = splitKey(slot.key)
+    const { service } = splitInstanceKey(slot.key)
     if (after.state.id === 'stopping' && before.state.id !== 'stopping' && after.memory.wanted) {
       this.#restartWith(slot.project, service)
     }
@@ -323,7 +344,7 @@ export class Supervisor implements Disposable {
     for (const dependent of planned.plan.services) {
       if (!dependent.dependsOn.some((d) => d.service === service && d.restartWith)) continue
       for (const { instance } of dependent.instances) {
-        const key = keyOf(dependent.name, instance)
+        const key = instanceKey(dependent.name, instance)
         const state = instances.get(key)?.state.id
         if (state === 'running' || state === 'starting') this.#setPending(project, key, 'restart')
       }
@@ -336,7 +357,7 @@ export class Supervisor implements Disposable {
     this.#attendants.forget(idOf(slot))
     this.#setPending(project, key, null)
     const event: NewEvent | null =
-      snapshot === null ? null : { type: 'service.removed', project, ...splitKey(key), snapshot }
+      snapshot === null ? null : { type: 'service.removed', project, ...splitInstanceKey(key), snapshot }
     this.#record(event, [{ kind: 'instance', project, key, instance: null }])
   }
 
@@ -380,7 +401,7 @@ export class Supervisor implements Disposable {
       if (instance === undefined || runOf(instance) === null) return false
       return pending.has(key) || instance.state.id === 'stopping'
     }
-    const dependents = dependentsOf(planned.plan, splitKey(slot.key).service)
+    const dependents = dependentsOf(planned.plan, splitInstanceKey(slot.key).service)
     if (keysOf(planned.plan, dependents).some(isInTheWay)) return
     this.#setPending(slot.project, slot.key, null)
     this.#apply(slot, { type: end })
@@ -466,7 +487,7 @@ export class Supervisor implements Disposable {
         problems,
         ...(held ? { exit_code: foreground.exitCode ?? 0 } : {}),
       },
-      [{ kind: 'order-ended', order: { id, outcome } }],
+      [{ kind: 'order-ended', order: { id, kind, project, outcome, problems } }],
     )
     if (!held) return
     this.#foregroundTimers.get(id)?.()
@@ -516,10 +537,11 @@ export class Supervisor implements Disposable {
     if (prepared.port !== place.instance.port) {
       this.#record(null, [{ kind: 'port', ...slot, port: prepared.port }])
     }
+    this.#checks.set(run.id, prepared.check)
     const result = await this.#deps.keeper.request('spawn', prepared.order)
-    if (result.ok) {
-      return this.#apply(slot, { type: 'spawned', run: run.id, identity: result.identity, at: result.startedAt })
-    }
+    if (result.ok) this.#apply(slot, { type: 'spawned', run: run.id, identity: result.identity, at: result.startedAt })
+    this.#checks.delete(run.id)
+    if (result.ok) return
     // A daemon before this one spawned it already; the fact tells the rest.
     if (result.reason !== 'duplicate') refuse(result.message)
   }
@@ -554,7 +576,7 @@ export class Supervisor implements Disposable {
     this.#attendants.watch(idOf(slot), run?.id ?? null, (ready) => {
       if (run === null || identity === null) return
       const { config } = place.service
-      const begin = (env: Readonly<Record<string, string>>): void =>
+      const begin = ({ check, env }: PreparedCheck): void =>
         ready(() =>
           this.#deps.startMonitor(
             {
@@ -564,7 +586,7 @@ export class Supervisor implements Disposable {
               port: place.instance.port,
               listening: config.listening,
               portDiscovery: config.portDiscovery,
-              ...(config.healthCheck === undefined ? {} : { check: config.healthCheck }),
+              ...(check === undefined ? {} : { check }),
               env,
               cwd: config.workdir,
               wasHealthy: instance.memory.readyAfterMs !== null,
@@ -572,8 +594,10 @@ export class Supervisor implements Disposable {
             (report) => this.#report(slot, run.id, report),
           ),
         )
-      if (config.healthCheck?.type === 'command') this.#ask(this.#deps.checkEnvironment(place).then(begin))
-      else begin({})
+      const prepared = this.#checks.get(run.id)
+      if (prepared !== undefined) begin(prepared)
+      else if (config.healthCheck === undefined) begin({ env: {} })
+      else this.#ask(this.#deps.prepareCheck(place).then(begin))
     })
   }
 
@@ -598,7 +622,9 @@ export class Supervisor implements Disposable {
     if (change !== null) applyChange(this.#state, change)
     const snapshot = type === null ? null : this.#snapshot(slot)
     const event: NewEvent | null =
-      type === null || snapshot === null ? null : { type, project: slot.project, ...splitKey(slot.key), snapshot }
+      type === null || snapshot === null
+        ? null
+        : { type, project: slot.project, ...splitInstanceKey(slot.key), snapshot }
     this.#deps.record(event, change === null ? [] : [change])
   }
 
@@ -677,7 +703,7 @@ export class Supervisor implements Disposable {
 
 /** Where an instance stands in the plan, or among the services that are leaving it; null when in neither. */
 export function placeOf(project: ProjectPlan, key: string): Place | null {
-  const { service: name, instance: number } = splitKey(key)
+  const { service: name, instance: number } = splitInstanceKey(key)
   for (const services of [project.plan.services, project.leaving]) {
     const service = services.find((s) => s.name === name)
     const instance = service?.instances.find((i) => i.instance === number)
@@ -686,16 +712,11 @@ export function placeOf(project: ProjectPlan, key: string): Place | null {
   return null
 }
 
-export function splitKey(key: string): { readonly service: string; readonly instance: number } {
-  const dot = key.lastIndexOf('.')
-  return { service: key.slice(0, dot), instance: Number(key.slice(dot + 1)) }
-}
-
 /** Keys of all instances of these services, in the order of the plan. */
 export function keysOf(plan: Pick<Plan, 'services'>, names: ReadonlySet<string>): readonly string[] {
   return plan.services
     .filter((s) => names.has(s.name))
-    .flatMap((s) => s.instances.map((i) => keyOf(s.name, i.instance)))
+    .flatMap((s) => s.instances.map((i) => instanceKey(s.name, i.instance)))
 }
 
 /** What a new plan no longer holds of an old one but still runs, reduced to the instances that go. */
@@ -703,15 +724,24 @@ function leavingServices(before: ProjectRecord, plan: Plan): readonly ServicePla
   const kept = new Set(keysOf(plan, new Set(plan.services.map((s) => s.name))))
   return [...before.planned.plan.services, ...before.planned.leaving].flatMap((service) => {
     const instances = service.instances.filter((i) => {
-      const key = keyOf(service.name, i.instance)
+      const key = instanceKey(service.name, i.instance)
       return !kept.has(key) && before.instances.has(key)
     })
     return instances.length === 0 ? [] : [{ ...service, instances }]
   })
 }
 
+/** The running plan with these services as they are in the next one; the others keep what they were started with. */
+function withServices(running: Plan, next: Plan, names: ReadonlySet<string>): Plan {
+  const added = next.services.filter((s) => names.has(s.name) && !running.services.some((r) => r.name === s.name))
+  const services = running.services.map((s) =>
+    names.has(s.name) ? (next.services.find((n) => n.name === s.name) ?? s) : s,
+  )
+  return { ...next, services: [...services, ...added] }
+}
+
 function isLeaving(project: ProjectPlan, key: string): boolean {
-  return !project.plan.services.some((s) => s.instances.some((i) => keyOf(s.name, i.instance) === key))
+  return !project.plan.services.some((s) => s.instances.some((i) => instanceKey(s.name, i.instance) === key))
 }
 
 function isUp(instance: Instance | undefined): boolean {

@@ -1,0 +1,142 @@
+// The HTTP API: every route, what it reads of the request and what it answers.
+import { Hono } from 'hono'
+import type { Context } from 'hono'
+import { apiPrefix, errorKinds, LocaldError } from '@locald/protocol'
+import type { ErrorBody, LocaldEvent, ProjectSelector } from '@locald/protocol'
+import type { Logger } from '../lib/logger.ts'
+import type { DaemonControl, LogsRequest } from './daemon-control.ts'
+import { parseOrder } from './order-schema.ts'
+import { eventStream, jsonLines } from './streams.ts'
+
+export function createApi(control: DaemonControl, logger: Logger): Hono {
+  const app = new Hono()
+  const v1 = app.basePath(apiPrefix)
+
+  app.use(async (context, next) => {
+    await next()
+    context.res.headers.set('locald-version', control.version)
+  })
+
+  v1.get('/server', (c) => c.json(control.server()))
+  v1.post('/server/stop', (c) => shutDown(c, control, 'stop'))
+  v1.post('/server/restart', (c) => shutDown(c, control, 'restart'))
+  v1.get('/status', async (c) => c.json(await control.status(selectorOf(c), c.req.query('all') === '1')))
+  v1.post('/orders', async (c) => c.json(await control.order(parseOrder(await readJson(c)))))
+  v1.get('/events', (c) => events(c, control))
+  v1.get('/logs', (c) => logs(c, control))
+  v1.get('/env', async (c) => {
+    const service = required(c, 'service')
+    return c.json({ service, variables: await control.env(selectorOf(c), service) })
+  })
+  v1.get('/ports', async (c) => c.json({ ports: await control.ports(selectorOf(c)) }))
+  v1.get('/why', async (c) => c.json(await control.why(selectorOf(c), required(c, 'service'))))
+
+  app.notFound((c) => answer(c, new LocaldError('request_invalid', `Cannot serve "${c.req.path}": no such route`), 404))
+  app.onError((error, c) => {
+    if (error instanceof LocaldError) return answer(c, error, errorKinds[error.code].status)
+    logger.log('error', 'A request failed', { method: c.req.method, path: c.req.path, error })
+    const unexpected = new LocaldError('internal', `Cannot answer: ${error.message}`, {
+      hint: 'This is a fault of locald; its log has the details: locald server status',
+    })
+    return answer(c, unexpected, errorKinds.internal.status)
+  })
+  return app
+}
+
+function answer(c: Context, error: LocaldError, status: number): Response {
+  const { code, message, hint, diagnostics } = error
+  const body: ErrorBody = {
+    error: {
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(diagnostics.length === 0 ? {} : { diagnostics }),
+    },
+  }
+  return Response.json(body, { status, headers: c.res.headers })
+}
+
+function shutDown(c: Context, control: DaemonControl, how: 'stop' | 'restart'): Response {
+  control.shutDown(how)
+  return c.json({})
+}
+
+async function events(c: Context, control: DaemonControl): Promise<Response> {
+  const id = await control.projectId(selectorOf(c))
+  const after = numberOf(c, 'after') ?? numberIn('Last-Event-ID', c.req.header('last-event-id'))
+  const foreground = c.req.query('foreground')
+  const isWanted = (event: LocaldEvent): boolean => id === null || !('project' in event) || event.project === id
+  const body = eventStream((sink) => {
+    const send = (event: LocaldEvent): void => {
+      if (isWanted(event)) sink.send({ id: event.seq, data: event })
+    }
+    const { missed, stop } = control.subscribe(after ?? null, send)
+    if (missed === null) {
+      const { type, seq, projects } = control.snapshot()
+      sink.send({ id: seq, data: { type, seq, projects: projects.filter((p) => id === null || p.id === id) } })
+    } else missed.forEach(send)
+    const release = foreground === undefined ? null : control.holdForeground(foreground)
+    return () => {
+      stop()
+      release?.()
+    }
+  })
+  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } })
+}
+
+async function logs(c: Context, control: DaemonControl): Promise<Response> {
+  const abort = new AbortController()
+  const lines = await control.logs(logsRequestOf(c), abort.signal)
+  return new Response(jsonLines(lines, abort), { headers: { 'content-type': 'application/x-ndjson' } })
+}
+
+function logsRequestOf(c: Context): LogsRequest {
+  const [tail, since, until, run] = ['tail', 'since', 'until', 'run'].map((name) => numberOf(c, name))
+  const [grep, cursor] = ['grep', 'cursor'].map((name) => c.req.query(name))
+  return {
+    ...selectorOf(c),
+    services: c.req.queries('service') ?? [],
+    follow: c.req.query('follow') === '1',
+    ...(tail === undefined ? {} : { tail }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(run === undefined ? {} : { run }),
+    ...(grep === undefined ? {} : { grep }),
+    ...(cursor === undefined ? {} : { cursor }),
+  }
+}
+
+function selectorOf(c: Context): ProjectSelector {
+  const [dir, file] = [c.req.query('dir'), c.req.query('file')]
+  for (const [name, path] of Object.entries({ dir, file })) {
+    if (path !== undefined && !path.startsWith('/')) {
+      throw new LocaldError('request_invalid', `Cannot use "${path}" as ${name}: it is not an absolute path`)
+    }
+  }
+  return { ...(dir === undefined ? {} : { dir }), ...(file === undefined ? {} : { file }) }
+}
+
+function required(c: Context, name: string): string {
+  const value = c.req.query(name)
+  if (value === undefined || value === '') throw new LocaldError('request_invalid', `Cannot answer without "${name}"`)
+  return value
+}
+
+function numberOf(c: Context, name: string): number | undefined {
+  return numberIn(name, c.req.query(name))
+}
+
+function numberIn(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value)) return value
+  throw new LocaldError('request_invalid', `Cannot use "${text}" as ${name}: it is not a number`)
+}
+
+async function readJson(c: Context): Promise<unknown> {
+  try {
+    return await c.req.json()
+  } catch (cause) {
+    throw new LocaldError('request_invalid', 'Cannot read the request: its body is not JSON', { cause })
+  }
+}

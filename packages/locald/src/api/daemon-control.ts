@@ -1,0 +1,52 @@
+// What the API needs of the daemon. The daemon implements it; nothing here knows how.
+import type {
+  AllProjects,
+  EnvVariable,
+  EventSnapshot,
+  LocaldEvent,
+  LogLine,
+  OrderAnswer,
+  OrderRequest,
+  PortRow,
+  ProjectSelector,
+  ProjectStatus,
+  ServerStatus,
+  WhyAnswer,
+} from '@locald/protocol'
+
+export interface LogsRequest extends ProjectSelector {
+  /** Labels or names; empty: all. */
+  readonly services: readonly string[]
+  readonly tail?: number
+  /** Milliseconds since the epoch. */
+  readonly since?: number
+  readonly until?: number
+  readonly grep?: string
+  readonly run?: number
+  readonly cursor?: string
+  readonly follow: boolean
+}
+
+/** Each method may reject with a `LocaldError`, which becomes the answer. */
+export interface DaemonControl {
+  readonly version: string
+  server(): ServerStatus
+  status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects>
+  order(request: OrderRequest): Promise<OrderAnswer>
+  logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
+  env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]>
+  ports(selector: ProjectSelector): Promise<readonly PortRow[]>
+  why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
+  /** Id of a project for filtering events; null: of all projects. */
+  projectId(selector: ProjectSelector): Promise<string | null>
+  /** Every event from now on, and those after `after`: null when they are not all there any more. */
+  subscribe(
+    after: number | null,
+    listener: (event: LocaldEvent) => void,
+  ): { readonly missed: readonly LocaldEvent[] | null; readonly stop: () => void }
+  snapshot(): EventSnapshot
+  /** A client holds this foreground order open, until the returned function is called. */
+  holdForeground(order: string): () => void
+  /** Begins to stop or replace the daemon; returns at once. */
+  shutDown(how: 'stop' | 'restart'): void
+}

@@ -1,0 +1,87 @@
+// Answers that go on: lines of JSON, and server-sent events.
+
+const chunkBytes = 32 * 1024
+/** A listener that lags behind by more than this many events is cut off; it resumes from where it was. */
+const eventsQueued = 20_000
+
+/**
+ * One JSON value a line. Asks for the next value only when the reader has taken the last chunk, and sends what it has as soon as
+ * the source pauses.
+ */
+export function jsonLines(values: AsyncIterable<unknown>, abort: AbortController): ReadableStream<Uint8Array> {
+  const iterator = values[Symbol.asyncIterator]()
+  const encoder = new TextEncoder()
+  let upcoming: Promise<IteratorResult<unknown>> | null = null
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        let text = ''
+        while (text.length < chunkBytes) {
+          upcoming ??= iterator.next()
+          // Wait for the first value; after that take only what is there already.
+          const result = text === '' ? await upcoming : await Promise.race([upcoming, pause()])
+          if (result === 'paused') break
+          upcoming = null
+          if (result.done === true) {
+            if (text !== '') controller.enqueue(encoder.encode(text))
+            controller.close()
+            return
+          }
+          text += `${JSON.stringify(result.value)}\n`
+        }
+        controller.enqueue(encoder.encode(text))
+      },
+      async cancel() {
+        abort.abort()
+        await iterator.return?.()
+      },
+    },
+    { highWaterMark: 1 },
+  )
+}
+
+async function pause(): Promise<'paused'> {
+  return new Promise((resolve) => setImmediate(resolve, 'paused'))
+}
+
+export interface ServerSentEvent {
+  readonly id: number
+  readonly data: unknown
+}
+
+/** What a stream of events is fed with. */
+export interface EventSink {
+  send(event: ServerSentEvent): void
+}
+
+const heartbeatMs = 15_000
+
+/** `start` gets the sink and returns how to stop feeding it; that is called once, when the client has gone. */
+export function eventStream(start: (sink: EventSink) => () => void): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  let stop: (() => void) | null = null
+  let heartbeat: NodeJS.Timeout | undefined
+  const end = (): void => {
+    clearInterval(heartbeat)
+    stop?.()
+    stop = null
+  }
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const write = (text: string): void => {
+          if ((controller.desiredSize ?? 0) < -eventsQueued) {
+            end()
+            controller.error(new Error('The client does not keep up'))
+          } else controller.enqueue(encoder.encode(text))
+        }
+        heartbeat = setInterval(() => write(': alive\n\n'), heartbeatMs)
+        heartbeat.unref()
+        write(': hello\n\n')
+        stop = start({ send: ({ id, data }) => write(`id: ${id}\ndata: ${JSON.stringify(data)}\n\n`) })
+      },
+      cancel: end,
+    },
+    { highWaterMark: 1 },
+  )
+}

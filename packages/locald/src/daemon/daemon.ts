@@ -1,0 +1,494 @@
+// What can be asked of the daemon, answered by the parts it is wired from.
+import { join } from 'node:path'
+import { instanceLabel, LocaldError } from '@locald/protocol'
+import type {
+  AllProjects,
+  Diagnostic,
+  EnvVariable,
+  EventSnapshot,
+  LocaldEvent,
+  LogLine,
+  OrderAnswer,
+  OrderRequest,
+  PortRow,
+  ProjectSelector,
+  ProjectStatus,
+  ServerStatus,
+  WhyAnswer,
+} from '@locald/protocol'
+import type { DaemonControl, LogsRequest } from '../api/daemon-control.ts'
+import type { Journal } from '../events/journal.ts'
+import type { KeeperLink } from '../keeper/keeper-link.ts'
+import type { KeeperHello } from '../keeper/protocol.ts'
+import type { Installation } from '../lib/installation.ts'
+import { listListeners } from '../lib/listening-sockets.ts'
+import type { Logger } from '../lib/logger.ts'
+import { describeHolder, holderOfListener } from '../lib/port-holder.ts'
+import { membersByRun, readProcesses } from '../lib/process-tree.ts'
+import type { RunIdentity } from '../lib/process-tree.ts'
+import { version } from '../lib/version.ts'
+import { lastLines } from '../logs/last-lines.ts'
+import type { LogQuery, LogSource } from '../logs/log-reader.ts'
+import { readLogs } from '../logs/read-logs.ts'
+import type { EnvLayers } from '../plan/env-layers.ts'
+import { environmentFor } from '../plan/environment.ts'
+import { instanceKey } from '../plan/instance-key.ts'
+import { fixedPorts, keptPorts, portBaseOf } from '../plan/plan-for.ts'
+import type { PlanInputs } from '../plan/plan-for.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { readEnvLayers } from '../plan/read-plan.ts'
+import { selectInstances } from '../plan/selection.ts'
+import { isActive, newInstance, runOf } from '../supervisor/instance.ts'
+import { snapshotOf } from '../supervisor/snapshot.ts'
+import type { Change, ProjectRecord } from '../supervisor/state.ts'
+import type { Supervisor } from '../supervisor/supervisor.ts'
+import type { Catalog } from './catalog.ts'
+import { portRows } from './port-report.ts'
+import type { Shells } from './shells.ts'
+import { explain } from './why.ts'
+
+export interface DaemonParts {
+  readonly supervisor: Supervisor
+  readonly journal: Journal<LocaldEvent, Change>
+  readonly keeper: KeeperLink
+  readonly hello: KeeperHello
+  readonly catalog: Catalog
+  readonly shells: Shells
+  readonly installation: Installation
+  readonly onGrew: (listener: (stream: string) => void) => () => void
+  readonly logger: Logger
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** Ends this process, once nothing of an answer is left to be sent. */
+  readonly exit: () => void
+}
+
+/** Types whose parts are not built yet: refused by name before anything is started. */
+const unsupportedTypes: readonly string[] = ['container', 'postgres', 'redis', 'site']
+
+const whyLines = 10
+
+export class Daemon implements DaemonControl {
+  readonly version = version
+  readonly #parts: DaemonParts
+  #isStopping = false
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts
+  }
+
+  server(): ServerStatus {
+    const { hello, startedAt } = this.#parts
+    return {
+      daemon: { pid: process.pid, version, started_at: new Date(startedAt).toISOString() },
+      keeper: { pid: hello.pid, version: hello.version, started_at: new Date(hello.startedAt).toISOString() },
+      proxy: null,
+    }
+  }
+
+  async status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects> {
+    const { supervisor, catalog } = this.#parts
+    if (all || (selector.dir === undefined && selector.file === undefined)) return { projects: supervisor.statuses() }
+    const id = await this.#find(selector)
+    if (id === null) return { projects: supervisor.statuses() }
+    if (supervisor.state.projects.has(id)) return supervisor.status(id)
+    const { plan, warnings } = await catalog.plan(selector, () => ({}))
+    return statusOfPlan(plan, warnings.map(describeDiagnostic))
+  }
+
+  async order(request: OrderRequest): Promise<OrderAnswer> {
+    if (this.#isStopping) {
+      throw new LocaldError('daemon_stopping', 'Cannot take an order: locald is stopping', {
+        hint: 'Try again in a moment',
+      })
+    }
+    const known = this.#knownOrder(request.order)
+    if (known !== null) return known
+    switch (request.kind) {
+      case 'up':
+      case 'start':
+        return await this.#up(request, request.kind)
+      case 'restart':
+        return await this.#restart(request)
+      case 'stop':
+        return await this.#stop(request)
+      default:
+        throw new LocaldError('request_invalid', `Cannot take an order of kind "${String(request.kind)}"`)
+    }
+  }
+
+  async logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<LogLine>> {
+    const { onGrew } = this.#parts
+    const plan = await this.#planOf(request)
+    const sources = selectInstances(plan, request.services, 'named').map((i) =>
+      this.#logSource(plan, i.service, i.instance),
+    )
+    const { tail, since, until, run, cursor } = request
+    const query: LogQuery = {
+      ...(tail === undefined ? {} : { tail }),
+      ...(since === undefined ? {} : { since }),
+      ...(until === undefined ? {} : { until }),
+      ...(run === undefined ? {} : { run }),
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(request.grep === undefined ? {} : { grep: parsePattern(request.grep) }),
+    }
+    return readLogs(sources, query, request.follow ? { signal, onGrew } : undefined)
+  }
+
+  async env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]> {
+    const { supervisor, shells } = this.#parts
+    const plan = await this.#planOf(selector)
+    const [instance] = selectInstances(plan, [service], 'named')
+    if (instance === undefined) return []
+    const layers = await readEnvLayers(plan.config)
+    const flags = supervisor.state.projects.get(plan.id)?.planned.flags ?? {}
+    return environmentFor(plan, instance, { layers, shell: shells.of(plan.id), flags }).variables
+  }
+
+  async ports(selector: ProjectSelector): Promise<readonly PortRow[]> {
+    const { supervisor } = this.#parts
+    const id = await this.#find(selector)
+    const listeners = await listListeners()
+    const records = [...supervisor.state.projects].filter(([project]) => id === null || project === id)
+    const rows = records.map(([, record]) =>
+      portRows({ plan: record.planned.plan, instances: record.instances }, listeners, this.#ownership(record)),
+    )
+    if (records.length > 0 || id === null) return (await Promise.all(rows)).flat()
+    const plan = await this.#planOf(selector)
+    return await portRows({ plan, instances: new Map() }, listeners, () => false)
+  }
+
+  async why(selector: ProjectSelector, name: string): Promise<WhyAnswer> {
+    const { supervisor } = this.#parts
+    const plan = await this.#planOf(selector)
+    const selected = selectInstances(plan, [name], 'named')
+    const service = plan.services.find((s) => s.name === selected[0]?.service)
+    if (service === undefined) throw new LocaldError('service_unknown', `There is no service "${name}"`)
+    const record = supervisor.state.projects.get(plan.id)
+    const status = record === undefined ? statusOfPlan(plan, []) : supervisor.status(plan.id)
+    const labelled = status.services.map((s) => [labelIn(plan, s.name, s.instance), s] as const)
+    const snapshots = status.services.filter((s) => s.name === service.name)
+    const rows = await this.ports(selector)
+    const first = selected[0]?.instance ?? 1
+    return explain({
+      service,
+      snapshots: record === undefined ? [] : snapshots,
+      instances: service.instances.flatMap((i) => record?.instances.get(instanceKey(service.name, i.instance)) ?? []),
+      others: new Map(labelled),
+      ports: rows.filter((row) => row.service === service.name && row.project === plan.name),
+      lastLines: await lastLines(this.#logSource(plan, service.name, first), whyLines),
+    })
+  }
+
+  async projectId(selector: ProjectSelector): Promise<string | null> {
+    return await this.#find(selector)
+  }
+
+  subscribe(after: number | null, listener: (event: LocaldEvent) => void): ReturnType<DaemonControl['subscribe']> {
+    return this.#parts.journal.subscribe(after, listener)
+  }
+
+  snapshot(): EventSnapshot {
+    const { journal, supervisor } = this.#parts
+    return { type: 'snapshot', seq: journal.seq, projects: supervisor.statuses() }
+  }
+
+  holdForeground(order: string): () => void {
+    const { supervisor } = this.#parts
+    const held = [...supervisor.state.projects].find(([, record]) => record.foreground?.order === order)
+    if (held === undefined) return () => undefined
+    const [project] = held
+    supervisor.foregroundClient(project, order, 1)
+    return () => supervisor.foregroundClient(project, order, -1)
+  }
+
+  shutDown(how: 'stop' | 'restart'): void {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    this.#shutDown(how).catch((error: unknown) => {
+      this.#parts.logger.log('error', 'Cannot shut down', { error })
+      this.#isStopping = false
+    })
+  }
+
+  async #shutDown(how: 'stop' | 'restart'): Promise<void> {
+    const { supervisor, journal, keeper, exit } = this.#parts
+    if (how === 'stop') {
+      for (const [project, record] of supervisor.state.projects) {
+        supervisor.stop(project, `shutdown-${journal.seq}`, [...record.instances.keys()], false)
+      }
+      await this.#untilIdle()
+    }
+    journal.append((seq, at) => ({ seq, at, type: 'daemon.stopping', pid: process.pid, version }), [])
+    await keeper.request('shutdown', how === 'restart' ? { restart: true } : {})
+    exit()
+  }
+
+  async #untilIdle(): Promise<void> {
+    const { supervisor, journal } = this.#parts
+    if (!supervisor.isBusy) return
+    await new Promise<void>((resolve) => {
+      const { stop } = journal.subscribe(null, () => {
+        if (supervisor.isBusy) return
+        stop()
+        resolve()
+      })
+    })
+  }
+
+  async #up(request: OrderRequest, kind: 'up' | 'start'): Promise<OrderAnswer> {
+    const { supervisor, shells, catalog } = this.#parts
+    const shell = request.shell_env ?? {}
+    const flags = request.env ?? {}
+    const listening = await this.#listeningPorts()
+    const { plan, layers, warnings } = await catalog.plan(request, (config, read) => ({
+      ...this.#portInputs(config.id, listening),
+      flags,
+      ...(kind === 'start' && hasBase(read) ? { portBase: portBaseOf(read, shell) } : {}),
+    }))
+    const names = new Set(selectInstances(plan, request.services, 'needed').map((i) => i.service))
+    refuseUnsupported(plan, names)
+    if (kind === 'start') this.#refuseRunning(plan)
+    await this.#refuseTakenPorts(plan, names)
+    await shells.keep(plan.id, shell)
+    const hidden = plan.services
+      .filter((s) => names.has(s.name))
+      .flatMap((s) => s.instances.flatMap((i) => environmentFor(plan, i, { layers, shell, flags }).warnings))
+    const before = this.#parts.journal.seq
+    supervisor.up({
+      order: request.order,
+      kind,
+      plan,
+      services: names,
+      flags,
+      timeoutMs: request.timeout_ms ?? null,
+      restart: request.restart ?? false,
+      warnings: unique([...warnings, ...hidden].filter((w) => w.severity === 'warning').map(describeDiagnostic)),
+    })
+    return { order: request.order, seq: before, status: supervisor.status(plan.id) }
+  }
+
+  async #restart(request: OrderRequest): Promise<OrderAnswer> {
+    const { supervisor, catalog } = this.#parts
+    const listening = await this.#listeningPorts()
+    const { plan, warnings } = await catalog.plan(request, (config) => ({
+      ...this.#portInputs(config.id, listening),
+      flags: supervisor.state.projects.get(config.id)?.planned.flags ?? {},
+    }))
+    const record = supervisor.state.projects.get(plan.id)
+    const isUp = record !== undefined && [...record.instances.values()].some(isActive)
+    if (!isUp) return await this.#up(request, 'up')
+    const selected = selectInstances(plan, request.services, 'named')
+    const names = new Set(selected.map((i) => i.service))
+    refuseUnsupported(plan, names)
+    const shown = warnings.filter((w) => w.severity === 'warning').map(describeDiagnostic)
+    const before = this.#parts.journal.seq
+    supervisor.restart({
+      order: request.order,
+      plan,
+      keys: selected.map((i) => instanceKey(i.service, i.instance)),
+      timeoutMs: request.timeout_ms ?? null,
+      warnings: unique(shown),
+    })
+    return { order: request.order, seq: before, status: supervisor.status(plan.id) }
+  }
+
+  async #stop(request: OrderRequest): Promise<OrderAnswer> {
+    const { supervisor, journal } = this.#parts
+    const id = await this.#find(request)
+    const record = id === null ? undefined : supervisor.state.projects.get(id)
+    if (id === null || record === undefined) {
+      const plan = await this.#planOf(request)
+      selectInstances(plan, request.services, 'named')
+      const { order, kind } = request
+      journal.append(
+        (seq, at) => ({ seq, at, type: 'order.ended', project: plan.id, order, kind, outcome: 'done', problems: [] }),
+        [],
+      )
+      return { order, seq: journal.seq - 1, status: statusOfPlan(plan, []) }
+    }
+    const { plan, leaving } = record.planned
+    const keys =
+      request.services.length === 0
+        ? [...record.instances.keys()]
+        : selectInstances({ ...plan, services: [...plan.services, ...leaving] }, request.services, 'named').map((i) =>
+            instanceKey(i.service, i.instance),
+          )
+    const before = journal.seq
+    supervisor.stop(id, request.order, keys, request.now ?? false)
+    return { order: request.order, seq: before, status: supervisor.status(id) }
+  }
+
+  /** Sent again by a client whose daemon was replaced in between. */
+  #knownOrder(order: string): OrderAnswer | null {
+    const { supervisor, journal } = this.#parts
+    const open = supervisor.state.orders.get(order)
+    if (open !== undefined) return { order, seq: journal.seq, status: supervisor.status(open.project) }
+    const ended = supervisor.state.ended.find((e) => e.id === order)
+    if (ended === undefined) return null
+    const { project, kind, outcome, problems } = ended
+    const seq = journal.seq
+    journal.append((n, at) => ({ seq: n, at, type: 'order.ended', project, order, kind, outcome, problems }), [])
+    return { order, seq, status: supervisor.status(project) }
+  }
+
+  /** Id of the project that is meant; null when there is none. */
+  async #find(selector: ProjectSelector): Promise<string | null> {
+    if (selector.dir === undefined && selector.file === undefined) return null
+    try {
+      return (await this.#parts.catalog.find(selector)).id
+    } catch (error) {
+      if (error instanceof LocaldError && error.code === 'config_not_found' && selector.file === undefined) return null
+      throw error
+    }
+  }
+
+  /** What runs, else what is configured. */
+  async #planOf(selector: ProjectSelector): Promise<Plan> {
+    const { catalog, supervisor } = this.#parts
+    const { id } = await catalog.find(selector)
+    const record = supervisor.state.projects.get(id)
+    if (record !== undefined) return record.planned.plan
+    return (await catalog.plan(selector, () => ({}))).plan
+  }
+
+  #portInputs(
+    project: string,
+    listening: ReadonlySet<number>,
+  ): Pick<PlanInputs, 'keptPorts' | 'reserved' | 'isPortFree'> {
+    const { supervisor } = this.#parts
+    const record = supervisor.state.projects.get(project)
+    const kept = record === undefined ? new Map<string, number>() : keptPorts(record.planned.plan)
+    const own = new Set(
+      [...(record?.instances ?? [])].flatMap(([key, instance]) =>
+        runOf(instance) === null ? [] : (kept.get(key) ?? []),
+      ),
+    )
+    return {
+      keptPorts: kept,
+      reserved: this.reservedPorts(project),
+      isPortFree: (port, instance) =>
+        !listening.has(port) || (own.has(port) && kept.get(instanceKey(instance.service, instance.instance)) === port),
+    }
+  }
+
+  /** Ports of every other project, whether it runs or not. */
+  reservedPorts(project: string): ReadonlySet<number> {
+    const others = [...this.#parts.supervisor.state.projects].filter(([id]) => id !== project)
+    return new Set(
+      others.flatMap(([, { planned }]) =>
+        planned.plan.services.flatMap((s) => s.instances.flatMap((i) => i.port ?? [])),
+      ),
+    )
+  }
+
+  async #listeningPorts(): Promise<ReadonlySet<number>> {
+    return new Set((await listListeners()).map((l) => l.port))
+  }
+
+  #refuseRunning(plan: Plan): void {
+    const record = this.#parts.supervisor.state.projects.get(plan.id)
+    if (record === undefined || ![...record.instances.values()].some(isActive)) return
+    throw new LocaldError('project_running', `Cannot start "${plan.name}" in the foreground: it is already up`, {
+      hint: 'Follow its output: locald logs -f. Or stop it first: locald stop',
+    })
+  }
+
+  /** A fixed port on which somebody else listens, of a service that would be spawned now. */
+  async #refuseTakenPorts(plan: Plan, names: ReadonlySet<string>): Promise<void> {
+    const record = this.#parts.supervisor.state.projects.get(plan.id)
+    const wanted = fixedPorts(plan).filter((i) => {
+      const instance = record?.instances.get(instanceKey(i.service, i.instance))
+      return names.has(i.service) && (instance === undefined || runOf(instance) === null)
+    })
+    if (wanted.length === 0) return
+    const listeners = await listListeners()
+    const isOurs = record === undefined ? () => false : this.#ownership(record)
+    const problems: string[] = []
+    for (const { service, port } of wanted) {
+      const listener = listeners.find((l) => l.port === port)
+      if (listener === undefined) continue
+      const holder = await holderOfListener(listener)
+      const pid = holder.pid
+      if (pid !== null && [...(record?.instances.keys() ?? [])].some((key) => isOurs(key, pid))) continue
+      problems.push(`port ${port} of "${service}" is held by ${describeHolder(holder)}`)
+    }
+    if (problems.length === 0) return
+    throw new LocaldError('port_taken', `Cannot start "${plan.name}": ${problems.join('; ')}`, {
+      hint: 'End that process, or choose another port. Without "port" locald assigns a free one',
+    })
+  }
+
+  /** Whether a process belongs to an instance, judged by one look at the processes. */
+  #ownership(record: ProjectRecord): (key: string, pid: number) => boolean {
+    const identities = new Map<string, RunIdentity>()
+    for (const [key, instance] of record.instances) {
+      const identity = runOf(instance)?.identity
+      if (identity !== null && identity !== undefined) identities.set(key, identity)
+    }
+    const members = membersByRun(identities.values(), readProcesses(), { under: this.#parts.hello.pid })
+    return (key, pid) => {
+      const marker = identities.get(key)?.marker
+      return marker !== undefined && (members.get(marker)?.some((entry) => entry.pid === pid) ?? false)
+    }
+  }
+
+  #logSource(plan: Plan, service: string, instance: number): LogSource {
+    const stream = `${plan.id}/${instanceKey(service, instance)}`
+    const directory = join(this.#parts.installation.logs, stream)
+    return { label: labelIn(plan, service, instance), stream, directory }
+  }
+}
+
+function statusOfPlan(plan: Plan, warnings: readonly string[]): ProjectStatus {
+  const services = plan.config.services.flatMap(({ name }) => plan.services.filter((s) => s.name === name))
+  return {
+    id: plan.id,
+    project: plan.name,
+    root: plan.root,
+    file: plan.file,
+    services: services.flatMap((s) => s.instances.map((i) => snapshotOf(s, i, newInstance, []))),
+    warnings,
+  }
+}
+
+function labelIn(plan: Plan, name: string, instance: number): string {
+  const service = plan.services.find((s) => s.name === name)
+  return instanceLabel(name, instance, service?.config.replicas ?? 1)
+}
+
+function refuseUnsupported(plan: Plan, names: ReadonlySet<string>): void {
+  const refused = plan.services.filter(
+    (s: ServicePlan) => names.has(s.name) && unsupportedTypes.includes(s.config.type),
+  )
+  if (refused.length === 0) return
+  const list = refused.map((s) => `"${s.name}" (${s.config.type})`).join(', ')
+  throw new LocaldError(
+    'type_unsupported',
+    `Cannot start ${list}: this version of locald does not run services of that type`,
+    {
+      hint: 'Nothing was started. Name the services to start, or run this one by a command',
+    },
+  )
+}
+
+/** `PORT` in the shared env files: where foreman begins to count. */
+function hasBase({ dotenv }: EnvLayers): boolean {
+  return dotenv.some(({ entries }) => entries.some(({ name }) => name === 'PORT'))
+}
+
+function parsePattern(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, 'u')
+  } catch (cause) {
+    throw new LocaldError('usage', `Cannot use "${pattern}" as a pattern: it is not a regular expression`, { cause })
+  }
+}
+
+function describeDiagnostic({ file, line, message, hint }: Diagnostic): string {
+  return `${file}:${line}: ${message}${hint === undefined ? '' : ` (${hint})`}`
+}
+
+function unique(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)]
+}

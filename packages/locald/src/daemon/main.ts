@@ -1,0 +1,161 @@
+// Starts a daemon: reads the journal, meets the keeper, goes on with what runs, then serves the API.
+import { appendFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { Socket } from 'node:net'
+import { randomBytes } from 'node:crypto'
+import { createAdaptorServer } from '@hono/node-server'
+import type { LocaldEvent } from '@locald/protocol'
+import { createApi } from '../api/api-app.ts'
+import { Journal } from '../events/journal.ts'
+import { ListenerWatch } from '../health/listener-watch.ts'
+import { startMonitor } from '../health/start-monitor.ts'
+import { connectKeeper } from '../keeper/client.ts'
+import type { KeeperLink } from '../keeper/keeper-link.ts'
+import type { Fact } from '../keeper/protocol.ts'
+import { installationFor } from '../lib/installation.ts'
+import { listListeners } from '../lib/listening-sockets.ts'
+import { createLogger } from '../lib/logger.ts'
+import type { Logger } from '../lib/logger.ts'
+import { version } from '../lib/version.ts'
+import { runLines } from '../logs/run-lines.ts'
+import { applyChange, emptyState, restoreState, storeState } from '../supervisor/state.ts'
+import type { Change, StoredState, SupervisorState } from '../supervisor/state.ts'
+import { Supervisor } from '../supervisor/supervisor.ts'
+import type { NewEvent } from '../supervisor/supervisor.ts'
+import { Catalog } from './catalog.ts'
+import { Daemon } from './daemon.ts'
+import { IdleTimer } from './idle-timer.ts'
+import { prepareCheck, prepareRun } from './prepare-run.ts'
+import { logSourceOf } from './log-source.ts'
+import { Shells } from './shells.ts'
+import { systemClock } from './system-clock.ts'
+
+/** Descriptors that the keeper hands down. */
+const apiDescriptor = 3
+const keeperDescriptor = 4
+
+export interface DaemonProcess {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Ends the process at once. */
+  readonly exit: (code: number) => never
+}
+
+export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
+  const startedAt = Date.now()
+  const installation = installationFor(env)
+  const logger = createLogger((line) => appendFileSync(installation.daemonLog, line, { mode: 0o600 }))
+  const fail = (error: unknown): never => {
+    logger.log('error', 'Unexpected error; services run on, the next daemon takes over', { error })
+    return exit(70)
+  }
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
+
+  const { journal, state } = openJournal(installation.journal, logger)
+  const keeper = connectKeeper(new Socket({ fd: keeperDescriptor }))
+  const early = collectFacts(keeper)
+  keeper.onLost(() => {
+    logger.log('error', 'The keeper is gone')
+    exit(1)
+  })
+  const hello = await keeper.request('hello', { version, ack: 0 })
+  const grew = new Set<(stream: string) => void>()
+  keeper.onGrew((stream) => grew.forEach((listener) => listener(stream)))
+  const onGrew = (listener: (stream: string) => void): (() => void) => {
+    grew.add(listener)
+    return () => void grew.delete(listener)
+  }
+
+  // Facts are counted by one keeper; another begins anew.
+  const identity = `${hello.pid} ${hello.startedAt}`
+  if (state.fact.keeper !== identity) record(journal, null, [change(state, { kind: 'fact', keeper: identity, seq: 0 })])
+  const shells = new Shells(installation.shells, withoutUndefined(env))
+  const catalog = new Catalog({ home: env['HOME'] ?? homedir(), userConfigFile: installation.userConfig })
+  const listeners = new ListenerWatch({ keeper: hello.pid })
+  const supervisor: Supervisor = new Supervisor(state, {
+    keeper,
+    record: (event, changes) => record(journal, event, changes),
+    prepare: async (place, run) =>
+      await prepareRun(place, run, {
+        shells,
+        listeningPorts: async () => new Set((await listListeners()).map((l) => l.port)),
+        reservedPorts: (project) => daemon.reservedPorts(project),
+      }),
+    prepareCheck: async (place) => await prepareCheck(place, shells),
+    startMonitor: (subject, report) =>
+      startMonitor(subject, report, {
+        listeners,
+        lines: (run, signal) => {
+          const source = logSourceOf(state, run, installation.logs)
+          return runLines(source.source, source.run, { signal, onGrew })
+        },
+      }),
+    newRunId: () => randomBytes(8).toString('hex'),
+    clock: systemClock,
+    logger,
+  })
+  const daemon = new Daemon({
+    supervisor,
+    journal,
+    keeper,
+    hello,
+    catalog,
+    shells,
+    installation,
+    onGrew,
+    logger,
+    startedAt,
+    exit: () => void server.close(() => exit(0)),
+  })
+
+  journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
+  early.deliver((fact) => supervisor.fact(fact))
+  supervisor.resume(hello)
+  const idle = new IdleTimer({ isBusy: () => supervisor.isBusy, onIdle: () => daemon.shutDown('stop') })
+  const app = createApi(daemon, logger)
+  const server = createAdaptorServer({ fetch: async (request) => await idle.during(app.fetch(request)) })
+  server.listen({ fd: apiDescriptor })
+}
+
+function openJournal(
+  directory: string,
+  logger: Logger,
+): { readonly journal: Journal<LocaldEvent, Change>; readonly state: SupervisorState } {
+  let state = emptyState()
+  const journal = Journal.open<LocaldEvent, Change>(
+    { directory, now: () => new Date(), onTrouble: (message, error) => logger.log('warn', message, { error }) },
+    ({ stored, changes }) => {
+      if (stored !== null) state = restoreState(stored as StoredState) // written by `storeState`, in the same format
+      for (const each of changes) applyChange(state, each)
+    },
+    () => storeState(state),
+  )
+  return { journal, state }
+}
+
+function change(state: SupervisorState, made: Change): Change {
+  applyChange(state, made)
+  return made
+}
+
+function record(journal: Journal<LocaldEvent, Change>, event: NewEvent | null, changes: readonly Change[]): void {
+  if (event === null && changes.length === 0) return
+  journal.append(event === null ? null : (seq, at) => ({ ...event, seq, at }), changes)
+}
+
+/** Facts follow the answer to hello at once; they are held until there is somebody to take them. */
+function collectFacts(keeper: KeeperLink): { deliver(to: (fact: Fact) => void): void } {
+  const held: Fact[] = []
+  let take = (fact: Fact): void => void held.push(fact)
+  keeper.onFact((fact) => take(fact))
+  return {
+    deliver: (to) => {
+      take = to
+      held.forEach(to)
+    },
+  }
+}
+
+function withoutUndefined(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}

@@ -1,0 +1,127 @@
+// Gathers, at the last moment, everything a run is spawned with: env files are read again at every start.
+import { LocaldError } from '@locald/protocol'
+import type { Command, LogsConfig } from '../config/config.ts'
+import type { LogTarget } from '../keeper/protocol.ts'
+import { describeHolder, holderOf } from '../lib/port-holder.ts'
+import { environmentFor } from '../plan/environment.ts'
+import { instanceKey } from '../plan/instance-key.ts'
+import { launchOf } from '../plan/launch.ts'
+import { planFor } from '../plan/plan-for.ts'
+import type { Environment, Plan } from '../plan/plan.ts'
+import { readEnvLayers } from '../plan/read-plan.ts'
+import type { Run } from '../supervisor/instance.ts'
+import type { Place, PreparedCheck, Prepared } from '../supervisor/supervisor.ts'
+import type { Shells } from './shells.ts'
+
+export interface Preparation {
+  readonly shells: Shells
+  /** Ports on which anybody listens now. */
+  readonly listeningPorts: () => Promise<ReadonlySet<number>>
+  /** Ports of every other project. */
+  readonly reservedPorts: (project: string) => ReadonlySet<number>
+}
+
+/** Size of a terminal until somebody attaches to it. */
+const terminal = { cols: 120, rows: 40 }
+
+export async function prepareRun(place: Place, run: Run, preparation: Preparation): Promise<Prepared> {
+  const { service, instance, project } = place
+  const layers = await readLayers(place)
+  if (!layers.ok) return layers
+  const port = await portFor(place, preparation)
+  if (typeof port === 'string') return { ok: false, reason: port }
+  const plan = port === instance.port ? project.plan : withPort(project.plan, service.name, instance.instance, port)
+  const environment = environmentOf({ ...place, project: { ...project, plan } }, layers.layers, preparation.shells)
+  const { command, healthCheck } = launchOf(plan, service, environment)
+  if (command === undefined) return { ok: false, reason: 'it has no command' }
+  const env = variablesOf(environment)
+  return {
+    ok: true,
+    port,
+    check: { env, ...(healthCheck === undefined ? {} : { check: healthCheck }) },
+    order: {
+      run: run.id,
+      tag: { project: plan.id, service: service.name, instance: instance.instance, hash: run.hash },
+      argv: argvOf(command),
+      cwd: service.config.workdir,
+      env,
+      tty: service.config.tty ? terminal : null,
+      log: logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
+    },
+  }
+}
+
+/** For a run that is there already: its check with its references replaced. */
+export async function prepareCheck(place: Place, shells: Shells): Promise<PreparedCheck> {
+  const layers = await readEnvLayers(place.project.plan.config)
+  const environment = environmentOf(place, layers, shells)
+  const { healthCheck } = launchOf(place.project.plan, place.service, environment)
+  return { env: variablesOf(environment), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
+}
+
+/** The log stream of an instance. */
+export function logTarget(project: string, key: string, run: number, logs: LogsConfig): LogTarget {
+  return { stream: `${project}/${key}`, run, segmentBytes: logs.segmentBytes, segments: logs.segments }
+}
+
+type Layers = Awaited<ReturnType<typeof readEnvLayers>>
+
+async function readLayers(
+  place: Place,
+): Promise<{ readonly ok: true; readonly layers: Layers } | { readonly ok: false; readonly reason: string }> {
+  try {
+    return { ok: true, layers: await readEnvLayers(place.project.plan.config) }
+  } catch (error) {
+    // The user's file, found unreadable when it was needed: a reason for this service not to start.
+    if (error instanceof LocaldError) return { ok: false, reason: error.message }
+    throw error
+  }
+}
+
+/** The port to run with, or why there is none: an assigned one moves away from whoever took it meanwhile. */
+async function portFor(place: Place, preparation: Preparation): Promise<number | null | string> {
+  const { service, instance, project } = place
+  const { port } = instance
+  if (port === null) return null
+  const listening = await preparation.listeningPorts()
+  if (!listening.has(port)) return port
+  if (typeof service.config.port === 'number') {
+    const holder = await holderOf(port)
+    return holder === null ? port : `port ${port} is held by ${describeHolder(holder)}`
+  }
+  const taken = new Set([...listening, ...preparation.reservedPorts(project.plan.id)])
+  const ours = project.plan.services.flatMap((s) => s.instances)
+  const kept = new Map(
+    ours.flatMap((i) => (i.port === null || i.port === port ? [] : [[instanceKey(i.service, i.instance), i.port]])),
+  )
+  const moved = planFor(project.plan.config, { keptPorts: kept, reserved: taken, flags: project.flags })
+  const found = moved.ok ? moved.plan.services.find((s) => s.name === service.name) : undefined
+  return (
+    found?.instances.find((i) => i.instance === instance.instance)?.port ??
+    `port ${port} is taken, and no other is free`
+  )
+}
+
+function withPort(plan: Plan, name: string, number: number, port: number | null): Plan {
+  return {
+    ...plan,
+    services: plan.services.map((service) =>
+      service.name === name
+        ? { ...service, instances: service.instances.map((i) => (i.instance === number ? { ...i, port } : i)) }
+        : service,
+    ),
+  }
+}
+
+function environmentOf({ project, instance }: Place, layers: Layers, shells: Shells): Environment {
+  const shell = shells.of(project.plan.id)
+  return environmentFor(project.plan, instance, { layers, shell, flags: project.flags }).variables
+}
+
+function variablesOf(environment: Environment): Readonly<Record<string, string>> {
+  return Object.fromEntries(environment.map(({ name, value }) => [name, value]))
+}
+
+function argvOf(command: Command): readonly string[] {
+  return typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+}
