@@ -1,7 +1,8 @@
 // Faults between services: names that do not exist, circles, ports wanted twice.
 import { nearestName } from '../lib/nearest-name.ts'
 import type { Command, DependencyConfig, HealthCheck, Place, ServiceConfig } from './config.ts'
-import { findReferences, serviceProperties } from './references.ts'
+import { findReferences } from './references.ts'
+import type { ServiceReference, UnknownReference } from './references.ts'
 import type { Fault } from './source-text.ts'
 
 /** A fault at a place that spans `length` columns. */
@@ -128,54 +129,35 @@ function sharedVariables(services: readonly ServiceConfig[]): readonly PlacedFau
   })
 }
 
-/** A text that may hold references, and where it is written. */
-export interface ReferringText {
-  readonly text: string
-  /** Of what was found at this offset of `text`. */
-  placeOf(offset: number, found: string): Place
-}
+const serviceProperties = ['url', 'host', 'port']
 
-/** References to services and properties that do not exist. */
-export function referenceFaults({ text, placeOf }: ReferringText, known: ReadonlySet<string>): readonly PlacedFault[] {
-  return findReferences(text).flatMap(({ reference, text: written, start, fallback }) => {
-    const at = { place: placeOf(start, written), length: written.length }
-    const inner = fallback === undefined ? [] : referenceFaults({ text: fallback, placeOf: () => at.place }, known)
-    return [...faultsOf(reference, written, known).map((fault) => ({ ...at, ...fault })), ...inner]
+/** References in `text` to services and properties that do not exist; `placeOf` finds a part of it in the file. */
+export function referenceFaults(
+  text: string,
+  placeOf: (part: string) => Place,
+  known: ReadonlySet<string>,
+): readonly PlacedFault[] {
+  return findReferences(text).flatMap((reference) => {
+    const fault = 'scope' in reference ? unknownScope(reference) : unknownTarget(reference, known)
+    return fault === undefined ? [] : [{ place: placeOf(reference.text), length: reference.text.length, ...fault }]
   })
 }
 
-function faultsOf(
-  reference: ReturnType<typeof findReferences>[number]['reference'],
-  written: string,
-  known: ReadonlySet<string>,
-): readonly Fault[] {
-  switch (reference.kind) {
-    case 'env':
-      return []
-    case 'unknown':
-      return [
-        {
-          code: 'unknown-reference',
-          message: `"${written}" refers to nothing that locald knows`,
-          hint: 'Known are ${services.<name>.url}, .host and .port, and ${env.NAME}',
-        },
-      ]
-    case 'service': {
-      const { service, property } = reference
-      if (!known.has(service)) {
-        return [
-          {
-            code: 'unknown-service',
-            message: `"${written}" refers to "${service}", which does not exist`,
-            hint: nameHint(service, known),
-          },
-        ]
-      }
-      if (serviceProperties.some((one) => one === property)) return []
-      const hint = `A service has: ${serviceProperties.join(', ')}`
-      return [{ code: 'unknown-reference', message: `A service has no "${property}" to refer to`, hint }]
-    }
+/** Variables with a dot in their names exist, so only what looks like a slip is one. */
+function unknownScope({ scope, text }: UnknownReference): Fault | undefined {
+  if (nearestName(scope, ['services']) === undefined) return undefined
+  const hint = 'Did you mean "services"?'
+  return { code: 'unknown-reference', message: `"${text}}" refers to nothing that locald knows`, hint }
+}
+
+function unknownTarget({ service, property, text }: ServiceReference, known: ReadonlySet<string>): Fault | undefined {
+  if (!known.has(service)) {
+    const message = `"${text}}" refers to "${service}", which does not exist`
+    return { code: 'unknown-service', message, hint: nameHint(service, known) }
   }
+  if (serviceProperties.includes(property)) return undefined
+  const hint = `A service has: ${serviceProperties.join(', ')}`
+  return { code: 'unknown-reference', message: `A service has no "${property}" to refer to`, hint }
 }
 
 /** Texts of a service in which references are replaced, with the path of each below the service. */

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
 import type { EnvEntry } from './config.ts'
-import { closingBrace } from './references.ts'
 
 type EnvQuote = 'none' | 'single' | 'double' | 'backtick'
 
@@ -203,4 +202,14 @@ function expandText(text: string, lookup: EnvLookup, unresolved: string[]): stri
     result += absent ? expandText(text.slice(at, close), lookup, unresolved) : value
     at = close + 1
   }
+}
+
+/** Where the brace closes whose content starts at `from`; defaults may hold references with defaults. */
+function closingBrace(text: string, from: number): number | undefined {
+  let depth = 1
+  for (let at = from; at < text.length; at++) {
+    if (text.startsWith('${', at)) depth++
+    else if (text[at] === '}' && --depth === 0) return at
+  }
+  return undefined
 }

@@ -6,7 +6,7 @@ import type { Diagnostic } from '@locald/protocol'
 import { configSchema, userConfigSchema } from '@locald/protocol/config'
 import type { ConfigDocument, UserConfigDocument } from '@locald/protocol/config'
 import { parseBytes } from '../lib/bytes.ts'
-import type { Config, ConfigResult, EnvEntry, LogsConfig, RouteConfig, ServiceConfig } from './config.ts'
+import type { Config, ConfigResult, EnvEntry, LogsConfig, Place, RouteConfig, ServiceConfig } from './config.ts'
 import { dependencyFaults, referenceFaults, referringTexts } from './dependency-faults.ts'
 import type { PlacedFault } from './dependency-faults.ts'
 import { directoriesUpFrom, discover } from './discover.ts'
@@ -166,15 +166,6 @@ class Loading {
     }
     this.#logs = data.logs
     this.#env = envEntries(data.env, (name) => source.placeOf(document.spanOf(['env', name], 'key').start))
-    if (data.env?.['PORT'] !== undefined) {
-      this.#report(document, ['env', 'PORT'], {
-        at: 'key',
-        severity: 'warning',
-        code: 'port-ignored',
-        message: 'PORT is ignored here: it cannot be the same for every service',
-        hint: 'Write port = N at the service',
-      })
-    }
     const procfile = await this.#siblingProcfile()
     this.#services = Object.entries(data.services ?? {}).map(([name, written]) =>
       this.#tomlService(document, name, written, procfile),
@@ -273,13 +264,12 @@ class Loading {
     const source = sourceText(file, text)
     const { entries, diagnostics } = parseProcfile(text, file)
     this.#diagnostics.push(...diagnostics)
-    const release = entries.find(({ name }) => name === 'release')
     const seen = new Set<string>()
     this.#services = entries.flatMap((entry) => {
       if (seen.has(entry.name)) return []
       seen.add(entry.name)
-      const task = entry === release
-      const service = buildService(
+      const task = entry.name === 'release'
+      return buildService(
         {
           name: entry.name,
           document: task ? { type: 'task', command: entry.command } : { command: entry.command },
@@ -291,9 +281,6 @@ class Loading {
         root,
         this.#user?.data.defaults ?? {},
       )
-      if (task || release === undefined) return [service]
-      const place = source.placeOf(release.span.start)
-      return [{ ...service, dependsOn: [{ service: 'release', condition: 'completed', restartWith: false, place }] }]
     })
   }
 
@@ -386,9 +373,8 @@ class Loading {
     const check = (path: readonly (string | number)[], text: string): void => {
       const span = document.spanOf(path)
       const written = document.source.text.slice(span.start, span.end)
-      const placeOf = (_: number, found: string): ReturnType<SourceText['placeOf']> =>
-        document.source.placeOf(span.start + Math.max(0, written.indexOf(found)))
-      for (const fault of referenceFaults({ text, placeOf }, known)) this.#reportPlaced(document.source, fault)
+      const placeOf = (part: string): Place => document.source.placeOf(span.start + Math.max(0, written.indexOf(part)))
+      for (const fault of referenceFaults(text, placeOf, known)) this.#reportPlaced(document.source, fault)
     }
     for (const { name, value } of this.#env) check(['env', name], value)
     for (const service of this.#services) {

@@ -91,9 +91,8 @@ function healthCheckFaults(value: Readonly<Record<string, unknown>>, path: TomlP
     const hint = 'path' in value ? 'Add type = "http"' : `Add a type: ${types.join(', ')}`
     return [{ path, at: 'value', code: 'missing', message: 'The health_check has no type', hint }]
   }
-  const table = isHealthCheckType(type) ? healthCheckTables[type] : undefined
-  if (table === undefined) return [badValue({ value: type }, ['value'], types, [...path, 'type'])]
-  return schemaFaults(table, value).map((fault) => relocate(fault, path, String(type)))
+  if (!isHealthCheckType(type)) return [badValue({ value: type }, ['value'], types, [...path, 'type'])]
+  return schemaFaults(healthCheckTables[type], value).map((fault) => relocate(fault, path, type))
 }
 
 function isHealthCheckType(type: unknown): type is keyof typeof healthCheckTables {

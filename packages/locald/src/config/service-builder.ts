@@ -5,6 +5,7 @@ import type { ServiceType } from '@locald/protocol'
 import { nearestName } from '../lib/nearest-name.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { parseSignal, signalNames } from '../lib/signals.ts'
+import { unreachable } from '../lib/unreachable.ts'
 import type {
   Command,
   ContainerConfig,
@@ -23,11 +24,11 @@ import type { TomlPath } from './toml-index.ts'
 export interface ServiceSource {
   readonly name: string
   readonly document: ServiceDocument
-  spanOf(path: TomlPath, at?: 'key' | 'value'): Span
-  placeOf(span: Span): Place
+  readonly spanOf: (path: TomlPath, at?: 'key' | 'value') => Span
+  readonly placeOf: (span: Span) => Place
   /** False: that key was faulty already, and nothing more should be said about it. */
-  isSound(key: string): boolean
-  report(path: TomlPath, fault: Fault & { readonly at?: 'key' | 'value' }): void
+  readonly isSound: (key: string) => boolean
+  readonly report: (path: TomlPath, fault: Fault & { readonly at?: 'key' | 'value' }) => void
 }
 
 /** Keys for which a user or the program has defaults. */
@@ -155,8 +156,14 @@ function listeningOf(
   if (type === 'worker' || type === 'task' || port === false) return 'never'
   if (type === 'container') return document.container_port === undefined ? 'may' : 'must'
   if (type !== 'auto' && document.type !== undefined) return 'must'
-  if (typeof port === 'number' || name === 'web' || mentionsPort(document.command)) return 'must'
-  return 'may'
+  const needed = typeof port === 'number' || name === 'web' || mentionsPort(document.command)
+  return needed || looksAtItsPort(document) ? 'must' : 'may'
+}
+
+/** A probe of "its port", whichever that is. */
+function looksAtItsPort({ health_check: check }: ServiceDocument): boolean {
+  if (typeof check !== 'object' || 'command' in check) return false
+  return (check.type === 'http' || check.type === 'tcp') && check.port === undefined
 }
 
 /** `PORT=3000 bin/jobs` gives the variable to a program that need not use it; any other mention is a use. */
@@ -233,6 +240,8 @@ function buildHealthCheck(source: ServiceSource): HealthCheck | undefined {
       return { type: 'log', pattern: check.pattern, ...timing }
     case 'notify':
       return { type: 'notify', ...timing }
+    default:
+      return unreachable(check)
   }
 }
 
@@ -303,13 +312,11 @@ function checkKeys(source: ServiceSource, type: ServiceType): void {
 
 /** A probe that looks at "its port" needs one. */
 function checkProbeTarget({ document, name, report }: ServiceSource, type: ServiceType): void {
-  const check = document.health_check
-  if (typeof check !== 'object' || 'command' in check || (check.type !== 'http' && check.type !== 'tcp')) return
-  if (check.port !== undefined || (type !== 'worker' && document.port !== false)) return
+  if (!looksAtItsPort(document) || (type !== 'worker' && document.port !== false)) return
   const why = type === 'worker' ? 'is a worker and has no port' : 'has port = false'
   report(['health_check'], {
     code: 'conflict',
-    message: `The ${check.type} check of "${name}" has nothing to look at: the service ${why}`,
+    message: `The health_check of "${name}" has nothing to look at: the service ${why}`,
     hint: 'Add a port to the check, or use a check of type command, log or notify',
   })
 }

@@ -19,11 +19,11 @@ export interface Fault {
 export interface SourceText {
   readonly file: string
   readonly text: string
-  placeOf(offset: number): Place
+  readonly placeOf: (offset: number) => Place
   /** A diagnostic about a span; one of several lines is cut at the end of its first. */
-  diagnose(span: Span, fault: Fault): Diagnostic
+  readonly diagnose: (span: Span, fault: Fault) => Diagnostic
   /** The same for a place of this file. */
-  diagnoseAt(place: Place, length: number, fault: Fault): Diagnostic
+  readonly diagnoseAt: (place: Place, length: number, fault: Fault) => Diagnostic
 }
 
 export function sourceText(file: string, text: string): SourceText {

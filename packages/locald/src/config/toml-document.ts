@@ -17,10 +17,10 @@ export interface TomlDocument<T> {
   /** The syntax was wrong somewhere: what seems to be missing may only be unreadable. */
   readonly broken: boolean
   /** Whether something was faulty at this path or below it, so that nothing more should be said about it. */
-  hasFault(path: TomlPath): boolean
+  readonly hasFault: (path: TomlPath) => boolean
   /** Where to point for a path; `key` falls back to the value and the other way round, then to the table around it. */
-  spanOf(path: TomlPath, at?: 'key' | 'value'): Span
-  diagnose(path: TomlPath, fault: Fault & { readonly at?: 'key' | 'value' }): Diagnostic
+  readonly spanOf: (path: TomlPath, at?: 'key' | 'value') => Span
+  readonly diagnose: (path: TomlPath, fault: Fault & { readonly at?: 'key' | 'value' }) => Diagnostic
 }
 
 export function readToml<S extends z.ZodType>(

@@ -6,11 +6,11 @@ export type TomlPath = readonly (string | number)[]
 
 export interface TomlIndex {
   /** The key as it is first written: in an assignment or in a table's header. */
-  key(path: TomlPath): Span | undefined
+  readonly key: (path: TomlPath) => Span | undefined
   /** The value; `undefined` for tables that have only a header. */
-  value(path: TomlPath): Span | undefined
+  readonly value: (path: TomlPath) => Span | undefined
   /** The value, else the key, of the path or of the nearest table around it; at last the document's start. */
-  nearest(path: TomlPath): Span
+  readonly nearest: (path: TomlPath) => Span
   /** Every path that has a value, in the order of the document. */
   readonly values: readonly TomlPath[]
 }
