@@ -1,0 +1,338 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { newInstance, runOf } from './instance.ts'
+import type { Instance } from './instance.ts'
+import { crashLimit } from './restart-policy.ts'
+import { dueAt, next } from './service-machine.ts'
+import type { Effect, MachineInput, MachineSettings, Step } from './service-machine.ts'
+
+const settings: MachineSettings = {
+  isTask: false,
+  restart: 'on-failure',
+  startTimeoutMs: 60_000,
+  onUnhealthy: 'ignore',
+  stopSignal: 'SIGTERM',
+  hash: 'h',
+}
+const identity = { pid: 100, startTime: 5, marker: 'm', lockLimit: null }
+
+const start: MachineInput = { type: 'start' }
+const met: MachineInput = { type: 'dependencies-met', run: 'r1' }
+const spawned: MachineInput = { type: 'spawned', run: 'r1', identity, at: 1000 }
+const healthy: MachineInput = {
+  type: 'healthy',
+  run: 'r1',
+  source: 'tcp',
+  message: 'Listening',
+  ports: [3000],
+  warnings: [],
+}
+const unhealthy: MachineInput = { type: 'unhealthy', run: 'r1', source: 'http', message: 'status 500', output: null }
+const exit = (code: number | null, members = 0): MachineInput => ({
+  type: 'exited',
+  run: 'r1',
+  code,
+  signal: code === null ? 'SIGKILL' : null,
+  at: 2000,
+  members,
+})
+const emptied: MachineInput = { type: 'emptied', run: 'r1', survivors: [] }
+const stop: MachineInput = { type: 'stop' }
+const restart: MachineInput = { type: 'restart' }
+const retire: MachineInput = { type: 'retire' }
+
+function walk(inputs: readonly MachineInput[], with_: Partial<MachineSettings> = {}, now = 2000): Step {
+  let step: Step = { instance: newInstance, effects: [], event: null }
+  for (const input of inputs) step = next(step.instance, input, { ...settings, ...with_ }, now)
+  return step
+}
+
+describe('next()', () => {
+  const table: readonly (readonly [
+    string,
+    readonly MachineInput[],
+    Partial<MachineSettings>,
+    string,
+    readonly Effect['type'][],
+  ])[] = [
+    ['an order to start waits for the dependencies', [start], {}, 'waiting', []],
+    ['met dependencies spawn it', [start, met], {}, 'starting', ['spawn']],
+    ['a spawned process is still starting', [start, met, spawned], {}, 'starting', []],
+    ['the first success makes it run', [start, met, spawned, healthy], {}, 'running', []],
+    [
+      'a failing check before the first success leaves it starting',
+      [start, met, spawned, unhealthy],
+      {},
+      'starting',
+      [],
+    ],
+    ['an exit with code 0 completes it', [start, met, spawned, exit(0), emptied], {}, 'completed', []],
+    [
+      'an exit with code 0 is restarted under always',
+      [start, met, spawned, exit(0), emptied],
+      { restart: 'always' },
+      'backoff',
+      [],
+    ],
+    ['a crash is restarted after a while', [start, met, spawned, exit(1), emptied], {}, 'backoff', []],
+    ['a crash under never fails it', [start, met, spawned, exit(1), emptied], { restart: 'never' }, 'failed', []],
+    [
+      'processes left behind are ended before anything else',
+      [start, met, spawned, exit(1, 2)],
+      {},
+      'stopping',
+      ['end'],
+    ],
+    ['an exit that left nothing waits for that to be certain', [start, met, spawned, exit(1)], {}, 'stopping', []],
+    ['a stop ends the process', [start, met, spawned, healthy, stop], {}, 'stopping', ['end']],
+    ['a stop is over when nothing is left', [start, met, spawned, healthy, stop, exit(0), emptied], {}, 'stopped', []],
+    ['a crash during a stop is not restarted', [start, met, spawned, stop, exit(1), emptied], {}, 'stopped', []],
+    ['a stop while waiting needs no process', [start, stop], {}, 'stopped', []],
+    ['a stop during a back-off cancels it', [start, met, spawned, exit(1), emptied, stop], {}, 'stopped', []],
+    ['a stop while its spawn is under way ends it', [start, met, stop], {}, 'stopping', ['end']],
+    [
+      'a spawn that was stopped in time is over',
+      [start, met, stop, { type: 'refused', run: 'r1', reason: 'stopped' }],
+      {},
+      'stopped',
+      [],
+    ],
+    [
+      'a start during a stop starts it afterwards',
+      [start, met, spawned, stop, start, exit(0), emptied],
+      {},
+      'waiting',
+      [],
+    ],
+    ['a stop during a restart wins', [start, met, spawned, restart, stop, exit(0), emptied], {}, 'stopped', []],
+    ['a restart ends it', [start, met, spawned, healthy, restart], {}, 'stopping', ['end']],
+    [
+      'a restart starts it again when nothing is left',
+      [start, met, spawned, healthy, restart, exit(0), emptied],
+      {},
+      'waiting',
+      [],
+    ],
+    ['a restart of what is stopped starts it', [restart], {}, 'waiting', []],
+    ['a retired instance keeps running until its turn', [start, met, spawned, healthy, retire], {}, 'running', []],
+    [
+      'a retired instance that exits by itself is stopped',
+      [start, met, spawned, healthy, retire, exit(1), emptied],
+      {},
+      'stopped',
+      [],
+    ],
+    ['a retired instance that waits is stopped at once', [start, retire], {}, 'stopped', []],
+    [
+      'a refused spawn fails it',
+      [start, met, { type: 'refused', run: 'r1', reason: 'no such command' }],
+      {},
+      'failed',
+      [],
+    ],
+    ['a failed dependency fails it', [start, { type: 'dependency-failed', reason: 'db failed' }], {}, 'failed', []],
+    [
+      'an order retries what failed',
+      [start, met, { type: 'refused', run: 'r1', reason: 'no' }, start],
+      {},
+      'waiting',
+      [],
+    ],
+    ['unhealthy is only shown by default', [start, met, spawned, healthy, unhealthy], {}, 'running', []],
+    [
+      'unhealthy restarts where asked for',
+      [start, met, spawned, healthy, unhealthy],
+      { onUnhealthy: 'restart' },
+      'stopping',
+      ['end'],
+    ],
+    [
+      'unhealthy restarts after a back-off',
+      [start, met, spawned, healthy, unhealthy, exit(0), emptied],
+      { onUnhealthy: 'restart' },
+      'backoff',
+      [],
+    ],
+    ['a run that vanished counts as a crash', [start, met, spawned, { type: 'lost', run: 'r1' }], {}, 'backoff', []],
+    [
+      'facts of another run are passed over',
+      [start, met, spawned, healthy, { type: 'exited', run: 'r0', code: 1, signal: null, at: 1, members: 0 }],
+      {},
+      'running',
+      [],
+    ],
+    [
+      'a task that succeeds is completed',
+      [start, met, spawned, exit(0), emptied],
+      { isTask: true, restart: 'never' },
+      'completed',
+      [],
+    ],
+  ]
+  test.each(table)('%s', (_name, inputs, with_, state, effects) => {
+    const step = walk(inputs, with_)
+    expect(step.instance.state.id).toBe(state)
+    expect(step.effects.map((effect) => effect.type)).toEqual(effects)
+  })
+
+  test('a start that takes too long is overdue, and still becomes healthy later', () => {
+    const { instance } = walk([start, met, spawned])
+    expect(dueAt(instance.state)).toBe(61_000)
+    expect(next(instance, { type: 'due' }, settings, 60_999).instance).toBe(instance)
+    const overdue = next(instance, { type: 'due' }, settings, 61_000)
+    expect(overdue.instance.state).toMatchObject({ id: 'starting', overdue: true })
+    expect(overdue.event).toBe('service.unhealthy')
+    expect(next(overdue.instance, healthy, settings, 70_000).instance.state.id).toBe('running')
+  })
+
+  test('back-offs double, and the fifth crash within a minute is the last', () => {
+    let instance = newInstance
+    let now = 0
+    const waits: number[] = []
+    instance = next(instance, start, settings, now).instance
+    for (let crash = 1; crash <= crashLimit; crash++) {
+      instance = next(instance, met, settings, now).instance
+      instance = next(instance, { ...spawned, at: now } as MachineInput, settings, now).instance
+      instance = next(instance, exit(1), settings, now).instance
+      instance = next(instance, emptied, settings, now).instance
+      const due = dueAt(instance.state)
+      if (due === null) break
+      waits.push(due - now)
+      now = due
+      instance = next(instance, { type: 'due' }, settings, now).instance
+    }
+    expect(waits).toEqual([250, 500, 1000, 2000])
+    expect(instance.state).toMatchObject({ id: 'failed', reason: expect.stringContaining('given up after 5 crashes') })
+    expect(instance.memory.restarts).toBe(4)
+    expect(next(instance, start, settings, now).instance.memory).toMatchObject({ restarts: 0, crashes: [] })
+  })
+
+  test('crashes that lie far apart never add up', () => {
+    let instance = next(newInstance, start, settings, 0).instance
+    for (let now = 0; now < 3_600_000; now += 61_000) {
+      for (const input of [met, spawned, exit(1), emptied]) instance = next(instance, input, settings, now).instance
+      expect(instance.state.id).toBe('backoff')
+      instance = next(instance, { type: 'due' }, settings, now + 250).instance
+    }
+  })
+
+  test('readiness is counted from the start of the run', () => {
+    const { instance } = walk([start, met, spawned, healthy], {}, 1212)
+    expect(instance.memory.readyAfterMs).toBe(212)
+  })
+
+  test('the signal and the SIGKILL after it are named in the exit', () => {
+    const { instance } = walk([start, met, spawned, stop, { type: 'killed', run: 'r1' }, exit(null), emptied])
+    expect(instance.memory.exit).toMatchObject({
+      code: null,
+      signal: 'SIGKILL',
+      reason: expect.stringContaining('did not stop in time'),
+    })
+  })
+})
+
+/** A keeper and a world that answer every effect, in an order that is up to fate. */
+const arbitraryInput = fc.constantFrom<MachineInput['type']>(
+  'start',
+  'dependencies-met',
+  'dependency-failed',
+  'spawned',
+  'refused',
+  'healthy',
+  'unhealthy',
+  'exited',
+  'killed',
+  'emptied',
+  'lost',
+  'retire',
+  'stop',
+  'restart',
+  'due',
+)
+
+function inputFor(type: MachineInput['type'], instance: Instance, count: number): MachineInput {
+  const run = runOf(instance)?.id ?? 'none'
+  switch (type) {
+    case 'dependencies-met':
+      return { type, run: `r${count}` }
+    case 'dependency-failed':
+      return { type, reason: 'x' }
+    case 'spawned':
+      return { type, run, identity, at: count }
+    case 'refused':
+      return { type, run, reason: 'x' }
+    case 'healthy':
+      return { ...healthy, run } as MachineInput
+    case 'unhealthy':
+    case 'checked':
+      return { type, run, source: 'tcp', message: 'x', output: null }
+    case 'exited':
+      return { type, run, code: count % 2, signal: null, at: count, members: count % 3 }
+    case 'emptied':
+      return { type, run, survivors: [] }
+    case 'killed':
+    case 'lost':
+      return { type, run }
+    default:
+      return { type }
+  }
+}
+
+describe('next(), from any state', () => {
+  const anywhere = fc.array(arbitraryInput, { maxLength: 40 }).map((types) => {
+    let instance = newInstance
+    types.forEach((type, count) => {
+      instance = next(instance, inputFor(type, instance, count), settings, count * 100).instance
+    })
+    return instance
+  })
+
+  test('a stop ends in stopped once the tree is empty', () => {
+    fc.assert(
+      fc.property(anywhere, (instance) => {
+        const stopped = next(instance, stop, settings, 10_000)
+        const run = runOf(stopped.instance)
+        if (run === null) {
+          expect(stopped.instance.state.id).toBe('stopped')
+          return
+        }
+        expect(stopped.effects).toEqual([{ type: 'end', run }])
+        const gone = next(stopped.instance, { type: 'emptied', run: run.id, survivors: [] }, settings, 10_001)
+        expect(gone.instance.state.id).toBe('stopped')
+      }),
+    )
+  })
+
+  test('a start is followed by a spawn as soon as its dependencies are met', () => {
+    fc.assert(
+      fc.property(anywhere, (instance) => {
+        let at = next(instance, start, settings, 10_000).instance
+        const run = runOf(at)
+        if (at.state.id === 'stopping' && run !== null)
+          at = next(at, { type: 'emptied', run: run.id, survivors: [] }, settings, 10_001).instance
+        if (at.state.id !== 'waiting') {
+          expect(['starting', 'running']).toContain(at.state.id)
+          return
+        }
+        expect(next(at, { type: 'dependencies-met', run: 'new' }, settings, 10_002).effects[0]?.type).toBe('spawn')
+      }),
+    )
+  })
+
+  test('a new run never begins while an old one may have processes', () => {
+    fc.assert(
+      fc.property(anywhere, arbitraryInput, (instance, type) => {
+        const step = next(instance, inputFor(type, instance, 7), settings, 10_000)
+        if (step.effects.some((effect) => effect.type === 'spawn')) expect(runOf(instance)).toBeNull()
+      }),
+    )
+  })
+
+  test('a state survives JSON', () => {
+    fc.assert(
+      fc.property(anywhere, (instance) => {
+        expect(JSON.parse(JSON.stringify(instance))).toEqual(instance)
+      }),
+    )
+  })
+})
