@@ -67,8 +67,8 @@ export interface CommandContext {
   readonly stdin: { readonly isTTY?: boolean | undefined }
   /** The daemon, if it runs: starts nothing; a call rejects when nobody listens (`isNobodyListening`). */
   readonly client: () => ApiClient
-  /** The daemon, started when it does not run. */
-  readonly connect: (options?: { readonly fresh?: boolean }) => Promise<ApiClient>
+  /** The daemon, started when it does not run; see `ServerStart` for one that ended too often. */
+  readonly connect: (again?: 'retry' | 'fresh') => Promise<ApiClient>
   /** Calls `listener` for Ctrl-C and other requests to end, instead of ending, until disposed. */
   readonly onInterrupt: (listener: (signal: NodeJS.Signals) => void) => Disposable
 }

@@ -165,6 +165,12 @@ export const commands: readonly CommandSpec[] = [
     summary: 'Print what happened to services',
     options: [
       { name: 'follow', short: 'f', summary: 'Go on with what happens' },
+      {
+        name: 'tail',
+        short: 'n',
+        value: 'N',
+        summary: 'Look at the last N events of all projects; 1000 when not given',
+      },
       { name: 'all', short: 'a', summary: 'Of all projects' },
       json,
     ],

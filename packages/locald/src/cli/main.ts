@@ -33,7 +33,8 @@ export async function main(options: MainOptions): Promise<number> {
   try {
     parsed = parseLine(options.argv, commands)
     return await obey(options, parsed)
-  } catch (error) {
+  } catch (thrown) {
+    const error = await explained(thrown, options)
     const call = parsed?.type === 'command' ? parsed : null
     const { renderError, renderErrorAsJson } = await import('./output/error-report.ts')
     const { note, side } = options.output
@@ -41,6 +42,14 @@ export async function main(options: MainOptions): Promise<number> {
     else note(renderError(error, { cwd: options.cwd, style: side.style }).join('\n'))
     return exitCodeFor(error, call?.command ?? null)
   }
+}
+
+/** The daemon's last words, where it went away in the middle of a command. */
+async function explained(error: unknown, { env }: MainOptions): Promise<unknown> {
+  if (!(error instanceof LocaldError) || error.code !== 'daemon_unreachable' || error.hint !== undefined) return error
+  const { whyUnreachable } = await import('../client/why-unreachable.ts')
+  const { code, message, cause } = error
+  return new LocaldError(code, message, { cause, hint: await whyUnreachable(installationFor(env)) })
 }
 
 async function obey(options: MainOptions, parsed: ParsedLine): Promise<number> {
@@ -84,9 +93,10 @@ function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'c
     now: () => Date.now(),
     stdin,
     client,
-    connect: async ({ fresh = false } = {}) => {
+    connect: async (again) => {
       const { ensureServer } = await import('../client/ensure-server.ts')
-      await ensureServer({ installation, keeperProgram: options.keeperProgram, env, fresh })
+      const { keeperProgram } = options
+      await ensureServer({ installation, keeperProgram, env, ...(again === undefined ? {} : { again }) })
       return client()
     },
     onInterrupt,

@@ -1,25 +1,25 @@
 // Finds the daemon, or starts the keeper that starts it.
 import { spawn } from 'node:child_process'
 import { watch } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorKinds, LocaldError } from '@locald/protocol'
 import type { ErrorCode } from '@locald/protocol'
 import type { Installation } from '../lib/installation.ts'
-import { lastLogLines } from './last-log-lines.ts'
 import { ownDirectory } from './own-directory.ts'
 import { checkSocketPath } from './socket-path.ts'
 import { readLines } from './text-lines.ts'
+import { crashLoopLines, whyUnreachable } from './why-unreachable.ts'
 
 export interface ServerStart {
   readonly installation: Installation
   /** The keeper's program, run by this Node. */
   readonly keeperProgram: string
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Sets the journal aside. Default false. */
-  readonly fresh?: boolean
+  /** What to do about a daemon that ended too often: try it again, or again without its journal. Default: nothing. */
+  readonly again?: 'retry' | 'fresh'
   /** Until it gives up. Default 20 s. */
   readonly timeoutMs?: number
 }
@@ -46,26 +46,37 @@ export async function isListening(installation: Installation): Promise<boolean> 
  * keeper. Rejects with `daemon_unreachable`, with the last lines of the logs as its hint, or with what the keeper reports.
  */
 export async function ensureServer(start: ServerStart): Promise<void> {
-  const { installation, timeoutMs = 20_000 } = start
+  const { installation, again, timeoutMs = 20_000 } = start
   if (await isListening(installation)) return
   await ownDirectory(installation.state)
   await ownDirectory(installation.runtime)
+  if (again === 'fresh') await setJournalAside(installation)
   const giveUp = AbortSignal.timeout(timeoutMs)
   while (!giveUp.aborted) {
     const outcome = await startKeeper(start, giveUp)
     if (outcome === 'ready') return
-    if (outcome === 'held' && (await isListeningSoon(installation, giveUp))) return
+    if (await isListeningSoon(installation, giveUp)) return
+    if (again === undefined && (await crashLoopLines(installation)) !== null) break
     // Whoever held the lock let go of it without listening (it was about to exit): try anew.
   }
-  throw await cannotStart(installation, `nobody listens on it after ${timeoutMs / 1000} s`)
+  throw await cannotStart(installation, 'nobody listens on its socket')
+}
+
+/** Kept, because what it holds may explain why the daemon could not live with it. */
+async function setJournalAside({ journal }: Installation): Promise<void> {
+  try {
+    await rename(journal, `${journal}.aside-${Date.now()}`)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
 }
 
 /** Resolves with what the new keeper says on its fourth descriptor. */
 async function startKeeper(start: ServerStart, giveUp: AbortSignal): Promise<'ready' | 'held'> {
-  const { installation, keeperProgram, fresh = false } = start
+  const { installation, keeperProgram, again } = start
   const log = await open(installation.keeperLog, 'a', 0o600)
   try {
-    const child = spawn(process.execPath, [keeperProgram, ...(fresh ? ['--fresh'] : [])], {
+    const child = spawn(process.execPath, [keeperProgram, ...(again === undefined ? [] : ['--retry'])], {
       detached: true,
       // Not the caller's directory, which would be kept busy for as long as the keeper lives.
       cwd: '/',
@@ -154,9 +165,8 @@ function reportedError(text: string): LocaldError {
 }
 
 async function cannotStart(installation: Installation, why: string): Promise<LocaldError> {
-  const lines = await lastLogLines([installation.keeperLog, installation.daemonLog])
   return new LocaldError('daemon_unreachable', `Cannot start the daemon: ${why}`, {
-    hint: lines === '' ? `Its logs are in "${installation.state}"` : `The last lines of its logs:\n${lines}`,
+    hint: await whyUnreachable(installation),
   })
 }
 

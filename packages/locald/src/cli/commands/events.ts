@@ -3,8 +3,12 @@ import { exitCodes } from '@locald/protocol'
 import type { EventSnapshot, LocaldEvent } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
 import type { CommandContext, Invocation } from '../command.ts'
+import { numberOption } from '../option-values.ts'
 import { clockTime } from '../output/label-prefix.ts'
 import { describeService } from '../output/service-words.ts'
+
+/** Fewer than the daemon keeps. */
+const defaultTail = 1000
 
 export async function events(context: CommandContext, call: Invocation): Promise<number> {
   const { output, onInterrupt, selector } = context
@@ -14,7 +18,10 @@ export async function events(context: CommandContext, call: Invocation): Promise
   const signal = AbortSignal.any([interrupted.signal, output.closed])
   const print = call.flag('json') ? output.printJson : (event: LocaldEvent) => output.print(eventLine(context, event))
   const project = call.flag('all') ? null : await projectOf(client, context)
-  const last = call.flag('follow') ? Infinity : await lastSeq(client, signal)
+  const newest = await lastSeq(client, signal)
+  const last = call.flag('follow') ? Infinity : newest
+  const after = Math.max(0, newest - (numberOption(call, 'tail', 0) ?? defaultTail))
+  if (after >= last) return exitCodes.ok
 
   // The numbers of one project have gaps; those of all have none, so that the last one is sure to come.
   for await (const event of client.events(call.flag('follow') && project !== null ? selector : {}, {

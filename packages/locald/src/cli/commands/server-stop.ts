@@ -1,16 +1,17 @@
 // `locald server stop`: services first, then the daemon and the keeper.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, projectEvent } from '@locald/protocol'
 import type { ProjectStatus, ServerStatus } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
+import { startTimeOf } from '../../lib/process-tree.ts'
 import type { CommandContext } from '../command.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
 import { askOrElse } from '../without-daemon.ts'
 
-/** Once its services are gone, the keeper has only to let go of its files. */
-const keeperGoneWithinMs = 10_000
+/** Longer than services get when the keeper ends them by itself; mostly it has only to let go of its files. */
+const keeperGoneWithinMs = 30_000
 
 export async function serverStop(context: CommandContext): Promise<number> {
   const { output } = context
@@ -19,12 +20,13 @@ export async function serverStop(context: CommandContext): Promise<number> {
     (client) => client.server(),
     async () => null,
   )
-  if (before === null) {
+  const pids =
+    before === null ? endKeeper(context) : [before.daemon?.pid, before.keeper?.pid].flatMap((pid) => pid ?? [])
+  if (pids.length === 0) {
     output.note('The daemon is not running')
     return exitCodes.ok
   }
-  await watchStopping(context, context.client())
-  const pids = [before.daemon?.pid, before.keeper?.pid].filter((pid) => pid !== undefined)
+  if (before !== null) await watchStopping(context, context.client())
   const remaining = await remainingProcesses(pids, keeperGoneWithinMs)
   if (remaining.length === 0) {
     output.note('Stopped the daemon')
@@ -32,6 +34,16 @@ export async function serverStop(context: CommandContext): Promise<number> {
   }
   output.note(`error: Still running: ${remaining.map((pid) => `pid ${pid}`).join(', ')}`)
   return exitCodes.failed
+}
+
+/** Tells a keeper whose daemon does not answer to stop services and itself; returns its pid, if there is one. */
+function endKeeper({ installation, output }: CommandContext): readonly number[] {
+  if (!existsSync(installation.keeperLock)) return []
+  const [pid = 0, startTime] = readFileSync(installation.keeperLock, 'utf8').trim().split(' ').map(Number)
+  if (pid <= 0 || startTimeOf(pid) !== startTime) return []
+  output.note('The daemon does not answer; its keeper stops the services')
+  process.kill(pid, 'SIGTERM')
+  return [pid]
 }
 
 /** Which of these processes are left after they had some time to go. */
