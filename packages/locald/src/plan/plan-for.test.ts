@@ -141,6 +141,12 @@ test('planFor() puts every service after all that it depends on, whatever refers
   )
 })
 
+test('planFor() gives plain data, which survives the journal', () => {
+  const config = configOf({ web: { dependsOn: ['db'], env: { PORT: '3000' } }, db: { replicas: 2 } })
+  const plan = planOf(config, { layers: layersOf('A=1') })
+  expect(JSON.parse(JSON.stringify(plan))).toStrictEqual(plan)
+})
+
 // References
 
 test('planFor() reports every reference that means nothing, with its place and the nearest name', () => {
