@@ -275,6 +275,7 @@ test('environmentFor() warns of a name that nobody sets, unless there is a defau
     'env-unset locald.toml:11 "A" refers to "MISSING", which is not set: it is taken as empty',
     'env-unset locald.toml:13 "C" refers to "GONE", which is not set: it is taken as empty',
   ])
+  expect(environment.warnings[0]?.hint).toContain('single quotes')
 })
 
 test('environmentFor() warns of a value that locald replaces', () => {

@@ -82,7 +82,7 @@ export function resolveEnvironment(subject: EnvironmentSubject): {
   const setPlaced = (source: EnvSource, entries: readonly ResolvedEntry[]): void => {
     for (const { name, value, place, unresolved } of entries) {
       winners.set(name, { name, value, source, file: place.file, line: place.line })
-      warnings.push(...unresolved.map((missing) => unsetWarning(name, missing, place)))
+      warnings.push(...unresolved.map((missing) => unsetWarning(name, missing, place, source)))
     }
   }
   const withoutFlags = <T extends EnvEntry>(entries: readonly T[]): readonly T[] =>
@@ -187,13 +187,17 @@ function requiredNames(value: string): readonly string[] {
   )
 }
 
-function unsetWarning(name: string, missing: string, place: EnvEntry['place']): Diagnostic {
+function unsetWarning(name: string, missing: string, place: EnvEntry['place'], source: EnvSource): Diagnostic {
+  const isTable = source === 'project' || source === 'service'
+  const literal = isTable
+    ? 'write "$${" for a literal "${"'
+    : 'put the value in single quotes if "$" is meant literally'
   return {
     severity: 'warning',
     code: 'env-unset',
     message: `"${name}" refers to "${missing}", which is not set: it is taken as empty`,
     ...place,
-    hint: `Set "${missing}", or give a default: \${${missing}:-…}`,
+    hint: `Set "${missing}" or give a default, \${${missing}:-…}; ${literal}`,
   }
 }
 

@@ -111,7 +111,7 @@ function sharedWarnings(config: Config, { dotenv }: EnvLayers): readonly Diagnos
   return shared.map(({ place }) => ({
     severity: 'warning',
     code: 'port-ignored',
-    message: '"PORT" is not read from here: this file is for all services, and each has a port of its own',
+    message: '"PORT" is not read from here, where it would be for all services: each has a port of its own',
     ...place,
     hint: 'Set "port" of the service, or "PORT" in its own "env"',
   }))
