@@ -55,8 +55,9 @@ export async function ensureServer(start: ServerStart): Promise<void> {
   while (!giveUp.aborted) {
     const outcome = await startKeeper(start, giveUp)
     if (outcome === 'ready') return
-    if (await isListeningSoon(installation, giveUp)) return
+    // Told to try again, the keeper removes its note; otherwise the note stands, and waiting is in vain.
     if (again === undefined && (await crashLoopLines(installation)) !== null) break
+    if (await isListeningSoon(installation, giveUp)) return
     // Whoever held the lock let go of it without listening (it was about to exit): try anew.
   }
   throw await cannotStart(installation, 'nobody listens on its socket')

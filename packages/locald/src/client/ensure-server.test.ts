@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LocaldError } from '@locald/protocol'
+import { expect, test } from 'vitest'
+import { installationFor } from '../lib/installation.ts'
+import { ensureServer, isListening } from './ensure-server.ts'
+import type { ServerStart } from './ensure-server.ts'
+
+/** A keeper in a few lines: takes a lock by making a directory, and listens. */
+const keeper = `
+const { appendFileSync, existsSync, mkdirSync, writeSync, watch } = require('node:fs')
+const { createServer } = require('node:net')
+const { join } = require('node:path')
+const home = process.env.LOCALD_HOME
+appendFileSync(join(home, 'starts'), process.argv.slice(2).join(' ') + '|' + process.cwd() + '|' + (process.env.NODE_OPTIONS ?? '') + '\\n')
+const say = (line) => writeSync(3, line + '\\n')
+try {
+  mkdirSync(join(home, 'held'))
+} catch {
+  say('held')
+  process.exit(0)
+}
+const server = createServer((socket) => socket.on('error', () => {}))
+const begin = () => server.listen(join(home, 'run', 'api.sock'), () => { say('ready'); require('node:fs').closeSync(3) })
+if (existsSync(join(home, 'slow'))) setTimeout(begin, 300)
+else begin()
+`
+
+interface Rig extends AsyncDisposable {
+  readonly home: string
+  readonly start: ServerStart
+  readonly starts: () => readonly string[]
+}
+
+function createRig(program = keeper): Rig {
+  const home = mkdtempSync(join(tmpdir(), 'es-'))
+  const keeperProgram = join(home, 'keeper.cjs')
+  const record = `require('node:fs').appendFileSync(process.env.LOCALD_HOME + '/pids', process.pid + '\\n')\n`
+  writeFileSync(keeperProgram, record + program)
+  const env = { PATH: process.env['PATH'], LOCALD_HOME: home, NODE_OPTIONS: '--no-warnings', npm_config_x: '1' }
+  return {
+    home,
+    start: { installation: installationFor(env), keeperProgram, env, timeoutMs: 10_000 },
+    starts: () => readFileSync(join(home, 'starts'), 'utf8').trimEnd().split('\n'),
+    [Symbol.asyncDispose]: async () => {
+      const pids = readFileSync(join(home, 'pids'), 'utf8').trimEnd().split('\n').map(Number)
+      for (const pid of pids) await killed(pid)
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Resolves when the process is gone. */
+async function killed(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      return
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+async function rejection(promise: Promise<unknown>): Promise<LocaldError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof LocaldError)) throw new Error('Not rejected with a LocaldError', { cause: error })
+  return error
+}
+
+test('ensureServer() starts the keeper in private directories, away from the caller, and only once', async () => {
+  await using rig = createRig()
+  await ensureServer(rig.start)
+  expect(await isListening(rig.start.installation)).toBe(true)
+  await ensureServer(rig.start)
+  // Its own arguments, its directory, and no NODE_OPTIONS of a debugger.
+  expect(rig.starts()).toEqual(['|/|'])
+  expect(statSync(join(rig.home, 'state')).mode & 0o777).toBe(0o700)
+  expect(statSync(join(rig.home, 'run')).mode & 0o777).toBe(0o700)
+  expect(statSync(join(rig.home, 'state', 'keeper.log')).mode & 0o777).toBe(0o600)
+})
+
+test('commands that race all return once the one keeper listens', async () => {
+  await using rig = createRig()
+  writeFileSync(join(rig.home, 'slow'), '')
+  await Promise.all(Array.from({ length: 4 }, () => ensureServer(rig.start)))
+  expect(await isListening(rig.start.installation)).toBe(true)
+  expect(rig.starts().length).toBeGreaterThan(1)
+})
+
+test('what the keeper reports is thrown as it is', async () => {
+  await using rig = createRig(
+    `require('node:fs').writeSync(3, 'error {"code":"directory_refused","message":"Not yours","hint":"Go"}\\n'); process.exit(1)`,
+  )
+  expect(await rejection(ensureServer(rig.start))).toMatchObject({
+    code: 'directory_refused',
+    message: 'Not yours',
+    hint: 'Go',
+  })
+})
+
+test('a keeper that dies is daemon_unreachable, with the last lines of its log', async () => {
+  await using rig = createRig(`console.error('the disk is made of cheese'); process.exit(1)`)
+  const error = await rejection(ensureServer(rig.start))
+  expect(error).toMatchObject({
+    code: 'daemon_unreachable',
+    message: 'Cannot start the daemon: the keeper exited at once',
+  })
+  expect(error.hint).toContain('the disk is made of cheese')
+})
+
+test('a keeper that says nothing is given up', async () => {
+  await using rig = createRig(`setTimeout(() => {}, 5_000)`)
+  const error = await rejection(ensureServer({ ...rig.start, timeoutMs: 200 }))
+  expect(error.message).toBe('Cannot start the daemon: the keeper did not get ready in time')
+})
+
+test('a daemon that ended too often is reported with its last lines, and tried again only when asked', async () => {
+  const held = `
+const { appendFileSync, writeSync } = require('node:fs')
+appendFileSync(process.env.LOCALD_HOME + '/starts', process.argv.slice(2).join(' ') + '\\n')
+writeSync(3, 'held\\n')`
+  await using rig = createRig(held)
+  const { installation } = rig.start
+  mkdirSync(join(installation.journal), { recursive: true })
+  const note = { at: '2026-01-01T00:00:00.000Z', crashes: 5, lastLines: ['TypeError: cheese'] }
+  writeFileSync(join(installation.state, 'crash-loop.json'), JSON.stringify(note))
+  const error = await rejection(ensureServer(rig.start))
+  expect(error.code).toBe('daemon_unreachable')
+  expect(error.hint).toContain('TypeError: cheese')
+  expect(error.hint).toContain('locald server start --fresh')
+  expect(rig.starts()).toEqual([''])
+
+  await rejection(ensureServer({ ...rig.start, again: 'fresh', timeoutMs: 100 }))
+  expect(rig.starts().at(-1)).toBe('--retry')
+  expect(existsSync(installation.journal)).toBe(false)
+})
+
+test('a socket path over the limit of the system names what to shorten', async () => {
+  const env = { LOCALD_HOME: `/tmp/${'x'.repeat(100)}` }
+  const installation = installationFor(env)
+  const error = await rejection(isListening(installation))
+  expect(error.code).toBe('path_too_long')
+  expect(error.hint).toContain(`Shorten "/tmp/${'x'.repeat(100)}"`)
+})
