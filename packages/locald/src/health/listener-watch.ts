@@ -1,4 +1,5 @@
 // Which run listens where, for all runs of the daemon by one shared poll.
+import { readFileSync } from 'node:fs'
 import { openListenerTable } from '../lib/listening-sockets.ts'
 import { ownersOf } from '../lib/port-holder.ts'
 import { membersByRun, readProcesses, startTimeOf } from '../lib/process-tree.ts'
@@ -42,6 +43,8 @@ export interface WatchOrder {
 interface ListenerWatchOptions {
   /** Replaced in tests. */
   readonly openTable?: () => Promise<ListenerTable>
+  /** Replaced in tests. */
+  readonly owners?: typeof ownersOf
   /** The keeper's pid: orphans of a run are looked for among its children alone. Default: among all processes. */
   readonly keeper?: number
 }
@@ -111,6 +114,7 @@ class Watched implements WatchedRun {
 export class ListenerWatch implements Disposable {
   readonly #runs = new Set<Watched>()
   readonly #openTable: () => Promise<ListenerTable>
+  readonly #findOwners: typeof ownersOf
   readonly #attribution: { readonly under?: number }
   readonly #processes = new ProcessCache()
   #table: ListenerTable | null = null
@@ -129,14 +133,18 @@ export class ListenerWatch implements Disposable {
 
   constructor(options: ListenerWatchOptions = {}) {
     this.#openTable = options.openTable ?? openListenerTable
+    this.#findOwners = options.owners ?? ownersOf
     this.#attribution = options.keeper === undefined ? {} : { under: options.keeper }
   }
 
   watch(order: WatchOrder): WatchedRun {
     const run = new Watched(order, this)
-    const now = performance.now()
-    for (const inode of this.#present.keys())
-      if (!this.#owners.has(inode)) run.searches.set(inode, { firstSeen: now, tries: 0 })
+    const firstSeen = performance.now()
+    for (const [inode, listener] of this.#present) {
+      const owner = this.#owners.get(inode)
+      if (owner === undefined) run.searches.set(inode, { firstSeen, tries: 0 })
+      else if (isSameRun(owner, run)) run.own.set(inode, listener)
+    }
     this.#runs.add(run)
     return run
   }
@@ -144,10 +152,15 @@ export class ListenerWatch implements Disposable {
   /** For its runs only. */
   forget(run: Watched): void {
     this.#runs.delete(run)
-    for (const inode of run.own.keys()) this.#owners.delete(inode)
-    // Should another run have inherited the socket, that run may claim it now.
-    for (const other of this.#runs)
-      for (const inode of run.own.keys()) other.searches.set(inode, { firstSeen: performance.now(), tries: 0 })
+    const firstSeen = performance.now()
+    for (const inode of run.own.keys()) {
+      if (this.#owners.get(inode) !== run) continue
+      this.#owners.delete(inode)
+      // Should another run have inherited the socket, that run may claim it now.
+      for (const other of this.#runs)
+        if (isSameRun(other, run)) this.#owners.set(inode, other)
+        else other.searches.set(inode, { firstSeen, tries: 0 })
+    }
     this.reschedule()
   }
 
@@ -295,27 +308,35 @@ export class ListenerWatch implements Disposable {
   #claim(run: Watched, inodes: ReadonlySet<number>, members: readonly ProcessEntry[]): readonly number[] {
     const byPid = new Map(members.map((entry) => [entry.pid, entry]))
     const claimed: number[] = []
-    for (const [inode, pid] of this.#ownersAmong(inodes, byPid)) {
+    for (const [inode, pid] of this.#ownersAmong(run, inodes, byPid)) {
       const listener = this.#present.get(inode)
       if (listener === undefined) continue
-      if (startTimeOf(pid) !== byPid.get(pid)?.startTime) {
-        this.#processes.forget(pid)
-        continue
+      if (startTimeOf(pid) !== byPid.get(pid)?.startTime) this.#processes.forget(pid)
+      else {
+        this.#give(listener, run)
+        claimed.push(inode)
       }
-      run.own.set(inode, listener)
-      run.stale = true
-      this.#owners.set(inode, run)
-      claimed.push(inode)
     }
-    for (const inode of claimed)
-      for (const other of this.#runs) {
-        other.searches.delete(inode)
-        if (other.ports.has(this.#present.get(inode)?.port ?? 0)) other.stale = true
-      }
     return claimed
   }
 
-  #ownersAmong(inodes: ReadonlySet<number>, members: ReadonlyMap<number, ProcessEntry>): ReadonlyMap<number, number> {
+  #give(listener: Listener, run: Watched): void {
+    const { inode, port } = listener
+    this.#owners.set(inode, run)
+    for (const one of this.#runs) {
+      const isOwn = isSameRun(one, run)
+      if (isOwn) one.own.set(inode, listener)
+      one.searches.delete(inode)
+      if (isOwn || one.ports.has(port)) one.stale = true
+    }
+  }
+
+  /** Inodes with the process that has them. */
+  #ownersAmong(
+    run: Watched,
+    inodes: ReadonlySet<number>,
+    members: ReadonlyMap<number, ProcessEntry>,
+  ): ReadonlyMap<number, number> {
     const found = new Map<number, number>()
     const unseen = new Set<number>()
     for (const inode of inodes) {
@@ -324,8 +345,25 @@ export class ListenerWatch implements Disposable {
       else if (members.has(pid)) found.set(inode, pid)
     }
     if (process.platform === 'darwin' || unseen.size === 0) return found
-    for (const [inode, pid] of ownersOf(unseen, members.keys()).owners) found.set(inode, pid)
+    const { owners, unreadable } = this.#findOwners(unseen, members.keys())
+    for (const [inode, pid] of owners) found.set(inode, pid)
+    if (unreadable.length > 0) this.#guess(run, unseen, unreadable, found)
     return found
+  }
+
+  /**
+   * Programs with file capabilities (`setcap cap_net_bind_service` on node or caddy) hide their descriptors from their own
+   * user. A socket on the given port is theirs when it was made by their user and no other process is seen to have it.
+   */
+  #guess(run: Watched, inodes: ReadonlySet<number>, unreadable: readonly number[], found: Map<number, number>): void {
+    for (const inode of inodes) {
+      const listener = this.#present.get(inode)
+      if (listener === undefined || found.has(inode) || !run.ports.has(listener.port)) continue
+      const pid = unreadable.find((one) => userOf(one) === listener.uid)
+      if (pid === undefined) continue
+      const elsewhere = this.#findOwners(new Set([inode]), this.#processes.refresh().keys())
+      if (elsewhere.owners.size === 0) found.set(inode, pid)
+    }
   }
 
   #countTry(run: Watched, inode: number, wasDeep: boolean): void {
@@ -367,6 +405,21 @@ export class ListenerWatch implements Disposable {
 }
 
 const noEvidence = { evidence: () => ({ marker: null, lockLimit: null }) }
+
+/** Two monitors may watch one run for a moment, when its definition changes. */
+function isSameRun(one: Watched, other: Watched): boolean {
+  return one.identity.marker === other.identity.marker
+}
+
+/** The effective user of a process, which everybody may read; null when it has ended. */
+function userOf(pid: number): number | null {
+  try {
+    const user = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+    return user === undefined ? null : Number(user)
+  } catch {
+    return null
+  }
+}
 
 function dueSearches(run: Watched, now: number): Set<number> {
   const due = new Set<number>()

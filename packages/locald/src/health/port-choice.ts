@@ -14,7 +14,7 @@ const settleHelperMs = 3000
 export interface PortWish {
   /** The port that the service was given; null when it has none. */
   readonly given: number | null
-  /** The one chosen before: kept for as long as it is there and the given one is not. */
+  /** The one chosen before: kept for as long as it is there and nothing better is. */
   readonly current: number | null
   /** Since when the run listens where it does now, and not on the given port; milliseconds. */
   readonly unchangedMs: number
@@ -36,8 +36,9 @@ export function choosePort(own: readonly Listener[], wish: PortWish): PortChoice
   const first = (chosen: number): readonly number[] => [chosen, ...ports.filter((port) => port !== chosen)]
   const { given, current } = wish
   if (given !== null && ports.includes(given)) return { type: 'given', ports: first(given) }
-  if (current !== null && ports.includes(current)) return { type: 'elsewhere', ports: first(current), inMs: 0 }
   const service = ports.find((port) => !helperPorts.has(port))
+  const isKept = current !== null && ports.includes(current) && (service === undefined || !helperPorts.has(current))
+  if (isKept) return { type: 'elsewhere', ports: first(current), inMs: 0 }
   const chosen = service ?? ports[0]
   if (chosen === undefined) return { type: 'none' }
   const neededMs = service === undefined ? settleHelperMs : settleMs

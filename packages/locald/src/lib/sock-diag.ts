@@ -25,7 +25,7 @@ const EINTR = 4
 const requestBytes = 72
 const headerBytes = 16
 
-interface Native {
+export interface Native {
   readonly socket: (domain: number, type: number, protocol: number) => number
   readonly send: (fd: number, data: Uint8Array, length: number, flags: number) => number
   readonly recv: (fd: number, data: Uint8Array, length: number, flags: number) => number
@@ -42,7 +42,7 @@ class DumpFailed extends Error {
   }
 }
 
-class SockDiagTable implements ListenerTable {
+export class SockDiagTable implements ListenerTable {
   readonly #native: Native
   readonly #request = Buffer.alloc(requestBytes)
   #buffer = Buffer.allocUnsafe(64 * 1024)
