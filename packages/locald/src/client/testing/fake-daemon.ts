@@ -15,7 +15,7 @@ export interface FakeDaemon extends AsyncDisposable {
   /** Bodies of the POST requests. */
   readonly bodies: readonly unknown[]
   /** Breaks every connection, as a daemon that is killed does. */
-  kill(): void
+  readonly kill: () => void
 }
 
 export type FakeAnswer = (request: FakeRequest) => void | Promise<void>
@@ -28,7 +28,7 @@ export interface FakeRequest {
   readonly response: ServerResponse
   /** Breaks this connection. */
   readonly breakOff: () => void
-  json(value: unknown, status?: number): void
+  readonly json: (value: unknown, status?: number) => void
 }
 
 export async function startFakeDaemon(answer: FakeAnswer, version = '1.2.3'): Promise<FakeDaemon> {
