@@ -124,7 +124,8 @@ const departing = new Set(Object.values(departures).flatMap((ids) => ids.map((id
 
 describe.skipIf(!existsSync(corpus))('env files from the field (needs LOCALD_CORPORA)', () => {
   const cases = existsSync(corpus) ? (JSON.parse(readFileSync(corpus, 'utf8')) as Case[]) : []
-  const sorted = (variables: Variables): readonly unknown[] => Object.entries(variables).toSorted()
+  const sorted = (variables: Variables): readonly unknown[] =>
+    Object.entries(variables).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const resultOf = (one: Case, tool: string): Variables | undefined =>
     one.agree.includes(tool) ? (one.expected ?? undefined) : one.disagree[tool]
   /** The tools of the corpus leave variables alone that are set already; which of the two wins is not the dialect's matter. */

@@ -34,6 +34,8 @@ export interface LoadedConfig {
   readonly user: TomlDocument<UserConfigDocument> | undefined
   /** Only of a locald.toml. */
   readonly project: TomlDocument<ConfigDocument> | undefined
+  /** Of services in a locald.toml whose command is a line of the Procfile beside it. */
+  readonly commandPlaces: ReadonlyMap<string, Place>
 }
 
 /**
@@ -50,7 +52,7 @@ export async function loadDocuments(options: LoadOptions): Promise<LoadedConfig>
   const [text, user] = await Promise.all([readText(found.file), readUserConfig(options.userConfigFile)])
   const loading = new Loading(found, user)
   const project = await loading.read(text, options.home)
-  return { result: loading.result(), found, user, project }
+  return { result: loading.result(), found, user, project, commandPlaces: loading.commandPlaces }
 }
 
 async function readText(file: string): Promise<string> {
@@ -93,6 +95,7 @@ const maxNameLength = 63
 
 /** One load: gathers services and diagnostics. */
 class Loading {
+  readonly commandPlaces = new Map<string, Place>()
   readonly #found: FoundConfig
   readonly #user: TomlDocument<UserConfigDocument> | undefined
   readonly #diagnostics: Diagnostic[]
@@ -195,6 +198,9 @@ class Loading {
     this.#checkName(document, name)
     const line = procfile?.parsed.entries.find((entry) => entry.name === name)
     const borrowed = needsCommand(written) && line !== undefined
+    if (borrowed && procfile !== undefined) {
+      this.commandPlaces.set(name, procfile.source.placeOf(line.commandSpan.start))
+    }
     const service: ServiceSource = {
       name,
       document: borrowed ? { ...written, command: line.command } : written,
