@@ -83,7 +83,7 @@ function tomlKey(name: string): string {
 
 /** A literal string where that saves backslashes. https://toml.io/en/v1.0.0#string */
 function tomlString(text: string): string {
-  const isPlain = [...text].every((character) => character === '\t' || (character >= ' ' && character !== '\u007F'))
+  const isPlain = !/[^\P{Cc}\t]/u.test(text)
   if (isPlain && /["\\]/.test(text) && !text.includes("'")) return `'${text}'`
   return JSON.stringify(text).replaceAll('\u007F', '\\u007F')
 }
