@@ -17,7 +17,7 @@ const command = z.union([text, z.array(z.string()).min(1)], {
 })
 const port = z.int().min(1).max(65_535)
 const env = z.record(
-  z.string().regex(/^[^=\u0000]+$/, { error: 'Expected a name without "="' }),
+  z.string().regex(/^[^=]+$/, { error: 'Expected a name without "="' }),
   z.union([z.string(), z.number(), z.boolean()], { error: 'Expected a string, a number or a boolean' }),
 )
 
@@ -180,7 +180,7 @@ export const configSchema = z
     project: z
       .strictObject({
         name: described(
-          z.string().regex(/^[^\s/\u0000](?:[^/\u0000\n]*[^\s/\u0000])?$/, { error: 'Expected a name without "/"' }),
+          z.string().regex(/^[^\s/](?:[^/\n]*[^\s/])?$/, { error: 'Expected a name without "/"' }),
           "Default: the directory's name.",
         ).optional(),
         domain: described(text, 'Default: <name>.localhost.').optional(),
