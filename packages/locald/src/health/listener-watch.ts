@@ -104,6 +104,12 @@ class Watched implements WatchedRun {
     return null
   }
 
+  /** It listens on a port that it was asked about: who else listens where matters little to it. */
+  get isOnPort(): boolean {
+    for (const { port } of this.own.values()) if (this.ports.has(port)) return true
+    return false
+  }
+
   [Symbol.dispose](): void {
     this.cadence = null
     this.#watch.forget(this)
@@ -251,8 +257,7 @@ export class ListenerWatch implements Disposable {
 
   /** A run that lacks its port while somebody else seems to have it: looks again at whose that is. */
   #reconsider(run: Watched): void {
-    const isOnPort = [...run.own.values()].some(({ port }) => run.ports.has(port))
-    if (isOnPort) return
+    if (run.isOnPort) return
     for (const listener of run.listeners.others)
       if (!this.#owners.has(listener.inode) && !run.searches.has(listener.inode))
         run.searches.set(listener.inode, { firstSeen: performance.now(), tries: retryAfterMs.length - 1 })
@@ -268,6 +273,7 @@ export class ListenerWatch implements Disposable {
     }
     if (due.size === 0) return
     this.#search(due, this.#processes.refresh(), noEvidence)
+    for (const [run, inodes] of due) if (run.isOnPort) this.#giveUp(run, inodes, due)
     const wasDeep = this.#searchDeep(due, now)
     for (const [run, inodes] of due) for (const inode of inodes) this.#countTry(run, inode, wasDeep)
   }
@@ -371,9 +377,19 @@ export class ListenerWatch implements Disposable {
     if (search === undefined) return
     const isLast = search.tries >= retryAfterMs.length - 1
     if (!isLast) search.tries++
-    if (!isLast || !wasDeep) return
+    if (isLast && wasDeep) this.#settle(run, inode)
+  }
+
+  /** The listener is somebody else's, as far as this run is concerned. */
+  #settle(run: Watched, inode: number): void {
     run.searches.delete(inode)
     if (run.ports.has(this.#present.get(inode)?.port ?? 0)) run.stale = true
+  }
+
+  /** A healthy service is not worth a dear search each time that anybody on the machine opens a port. */
+  #giveUp(run: Watched, inodes: ReadonlySet<number>, due: Map<Watched, Set<number>>): void {
+    for (const inode of inodes) this.#settle(run, inode)
+    due.delete(run)
   }
 
   /** True when it shows something new. */
