@@ -342,6 +342,23 @@ test('loadConfig() goes on after a syntax error, but does not call unreadable pa
   expect(brief(diagnostics)).toEqual(['1:14 syntax', '4:20 syntax', '5:8 bad-value'])
 })
 
+test.each([
+  ['[services.a]\ndepends_on = ["b",\ncommand = "y"\n[services.c]\ncommand = "z"', ['2:14 syntax']],
+  ['[services.a]\nenv = { A = [1\ncommand = "y"\nport = "x"', ['2:7 syntax', '4:8 bad-value']],
+  ['[services.a]\ncommand = """x\n[services.b]\nport = "x"', ['2:11 syntax', '4:8 bad-value']],
+  ["[services.a]\ncommand = 'it's'\nport = 'x'", ['2:15 syntax', '3:8 bad-value']],
+  ['[services.a]\ncommand: x', ['2:8 syntax']],
+  ['[services.a]\ncommand = npm start', ['2:11 syntax']],
+  ['[services.a]\ncommand = "x"\n[services.a]\ncommand = "y"', ['3:2 syntax']],
+])(
+  'loadConfig() reports the syntax error in %j where it is, and nothing that follows from it',
+  async (text, expected) => {
+    const { diagnostics } = await loadToml(text)
+    expect(brief(diagnostics)).toEqual(expected)
+    expect(diagnostics[0]?.hint).toBeDefined()
+  },
+)
+
 test('loadConfig() reports a file of another format without a flood', async () => {
   const { diagnostics } = await loadToml(Array.from({ length: 100 }, (_, i) => `this is prose ${i}`).join('\n'))
   expect(diagnostics.length).toBeLessThanOrEqual(20)

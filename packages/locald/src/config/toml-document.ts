@@ -73,38 +73,71 @@ function parseTolerantly(source: SourceText): { data: unknown; readable: string;
       return { data: parse(readable), readable, diagnostics }
     } catch (error) {
       if (!(error instanceof TomlError)) throw error
+      const fault = locate(error, source, readable)
+      diagnostics.push(fault.diagnostic)
       const lines = readable.split('\n')
-      const line = Math.min(error.line, lines.length)
-      const start = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0)
-      const offset = start + Math.max(0, error.column - 1)
-      diagnostics.push(source.diagnose({ start: offset, end: offset + 1 }, syntaxFault(error)))
-      if (diagnostics.length >= maxSyntaxErrors) return { data: {}, readable: '', diagnostics }
-      const next = blankOut(lines, line - 1).join('\n')
-      if (next === readable) return { data: {}, readable: '', diagnostics }
+      const next = blankOut(lines, fault.first, fault.last).join('\n')
+      if (diagnostics.length >= maxSyntaxErrors || next === readable) return { data: {}, readable: '', diagnostics }
       readable = next
     }
   }
 }
 
+/** A syntax error, and the lines (counted from 0) without which the rest may make sense. */
+function locate(
+  error: TomlError,
+  source: SourceText,
+  readable: string,
+): { diagnostic: Diagnostic; first: number; last: number } {
+  const starts = [0, ...[...readable.matchAll(/\n/g)].map(({ index }) => index + 1)]
+  const last = Math.min(error.line, starts.length) - 1
+  const offset = (starts[last] ?? 0) + Math.max(0, error.column - 1)
+  const { unfinished } = indexToml(readable)
+  const first = unfinished === undefined ? last : source.placeOf(unfinished).line - 1
+  if (unfinished === undefined || first >= last) {
+    return {
+      diagnostic: source.diagnose({ start: offset, end: offset + 1 }, syntaxFault(error, source.text[offset])),
+      first: last,
+      last,
+    }
+  }
+  // The parser notices at the next line that a bracket was not closed.
+  const what = source.text[unfinished] === '[' ? 'list' : 'table'
+  const fault = {
+    code: 'syntax',
+    message: `This is not valid TOML: this ${what} is not closed`,
+    hint: 'Close it with a bracket',
+  }
+  return { diagnostic: source.diagnose({ start: unfinished, end: unfinished + 1 }, fault), first, last: last - 1 }
+}
+
 /** Line numbers stay as they are; so do columns of other lines. */
-function blankOut(lines: readonly string[], faulty: number): readonly string[] {
-  let first = faulty
+function blankOut(lines: readonly string[], from: number, to: number): readonly string[] {
+  let first = from
   while (first > 0 && lines[first]?.trim() === '') first--
-  let last = faulty
+  let last = to
   if (/^\s*\[/.test(lines[first] ?? '')) {
     while (last + 1 < lines.length && !/^\s*\[/.test(lines[last + 1] ?? '')) last++
   }
   return lines.map((line, index) => (index >= first && index <= last ? ' '.repeat(line.length) : line))
 }
 
-function syntaxFault(error: TomlError): Fault {
+function syntaxFault(error: TomlError, found: string | undefined): Fault {
   const reason = (error.message.replace(/^Invalid TOML document: /, '').split('\n')[0] ?? '').trim()
-  const unclosed = reason.startsWith('control characters') || reason.includes('unfinished string')
-  return {
-    code: 'syntax',
-    message: `This is not valid TOML: ${reason}`,
-    ...(unclosed ? { hint: 'Close the string with a quote; text of several lines needs three of them' } : {}),
+  const hint = syntaxHint(reason, found)
+  return { code: 'syntax', message: `This is not valid TOML: ${reason}`, ...(hint === undefined ? {} : { hint }) }
+}
+
+function syntaxHint(reason: string, found: string | undefined): string | undefined {
+  if (reason.startsWith('control characters') || reason === 'unfinished string') {
+    return 'Close the string with a quote; text of several lines needs three of them'
   }
+  if (found === ':') return 'Write key = value: this is TOML, not YAML'
+  if (reason === 'invalid value' && found !== undefined && /\S/.test(found)) return 'Put text in quotes'
+  if (reason.includes('end-of-line'))
+    return 'A value ends the line; text that holds quotes needs quotes of the other kind'
+  if (reason.startsWith('trying to redefine')) return 'It was written further up already'
+  return undefined
 }
 
 /** A copy without what is faulty. Of a list with a faulty item nothing stays, so that places keep their numbers. */

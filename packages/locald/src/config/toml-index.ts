@@ -13,13 +13,15 @@ export interface TomlIndex {
   readonly nearest: (path: TomlPath) => Span
   /** Every path that has a value, in the order of the document. */
   readonly values: readonly TomlPath[]
+  /** Where a list or an inline table begins in which the document stops making sense. */
+  readonly unfinished: number | undefined
 }
 
 /** Expects a document that a TOML parser accepts. Of another, it indexes what comes before the first oddity. */
 export function indexToml(text: string): TomlIndex {
   const scanner = new Scanner(text)
   scanner.document()
-  const { keys, values, order } = scanner
+  const { keys, values, order, unfinished } = scanner
   const key = (path: TomlPath): Span | undefined => keys.get(idOf(path))
   const value = (path: TomlPath): Span | undefined => values.get(idOf(path))
   const nearest = (path: TomlPath): Span => {
@@ -30,7 +32,7 @@ export function indexToml(text: string): TomlIndex {
     }
     return { start: 0, end: 0 }
   }
-  return { key, value, nearest, values: order }
+  return { key, value, nearest, values: order, unfinished }
 }
 
 function idOf(path: TomlPath): string {
@@ -56,6 +58,7 @@ class Scanner {
   readonly keys = new Map<string, Span>()
   readonly values = new Map<string, Span>()
   readonly order: TomlPath[] = []
+  unfinished: number | undefined
   /** How many tables a list of tables has so far. */
   readonly #lists = new Map<string, number>()
   readonly #text: string
@@ -122,6 +125,8 @@ class Scanner {
         ? this.#inlineTable(path)
         : [multilineBasic, multilineLiteral, basicString, literalString, bareValue].some((form) => this.#match(form))
     this.values.set(id, { start, end: this.#at })
+    // The outermost is left last.
+    if (!known && /[[{]/.test(this.#text.charAt(start))) this.unfinished = start
     return known
   }
 
