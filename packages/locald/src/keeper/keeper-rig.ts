@@ -25,7 +25,7 @@ export function readFrames(directory: string): readonly Frame[] {
 
 function framesOf(bytes: Buffer): readonly Frame[] {
   const frames: Frame[] = []
-  for (let offset = 0; offset + headerBytes <= bytes.length; ) {
+  for (let offset = 0; offset + headerBytes <= bytes.length;) {
     const header = readFrameHeader(bytes, offset)
     if (header === null) throw new Error(`No frame at ${offset}`)
     const start = offset + headerBytes
@@ -88,7 +88,10 @@ export class KeeperRig implements AsyncDisposable {
   }
 
   /** Starts a command, by `/bin/sh -c` when it is a string; gives its run's id and pid. */
-  start(command: string | readonly string[], options: Partial<SpawnOrder> = {}): { readonly run: string; readonly pid: number } {
+  start(
+    command: string | readonly string[],
+    options: Partial<SpawnOrder> = {},
+  ): { readonly run: string; readonly pid: number } {
     const order = this.order(command, options)
     const result: SpawnResult = this.keeper.handle('spawn', order)
     if (!result.ok) throw new Error(`Not started: ${JSON.stringify(result)}`)
@@ -128,7 +131,9 @@ export class KeeperRig implements AsyncDisposable {
 
   outputBytes(run: string, stream?: FrameStream): Buffer {
     const frames = this.frames(run).filter((frame) => frame.kind === 'output')
-    return Buffer.concat(frames.filter((frame) => stream === undefined || frame.stream === stream).map(({ bytes }) => bytes))
+    return Buffer.concat(
+      frames.filter((frame) => stream === undefined || frame.stream === stream).map(({ bytes }) => bytes),
+    )
   }
 
   /** Resolves when the run has written this. */

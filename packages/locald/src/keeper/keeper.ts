@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { becomeSubreaper, reapChild } from '../lib/native.ts'
 import { commandLineOf, membersByRun, readProcesses } from '../lib/process-tree.ts'
 import { parseSignal } from '../lib/signals.ts'
-import { unreachable } from '../lib/unreachable.ts'
 import { version } from '../lib/version.ts'
 import { FactLog } from './fact-log.ts'
 import { LogStreams } from './log-streams.ts'
@@ -35,6 +34,10 @@ export interface KeeperListener {
   readonly onGrew: (stream: string) => void
 }
 
+type Handlers = {
+  readonly [Op in KeeperOperation]: (params: KeeperOperations[Op]['params']) => KeeperOperations[Op]['result']
+}
+
 /** A hundred thousand ids of runs that are over are remembered, so that none is used twice. */
 const rememberedIds = 100_000
 
@@ -62,6 +65,21 @@ export class Keeper {
   #isStopping = false
   #onEmptied: (() => void) | null = null
   readonly #onChildEnded = (): void => this.#childEnded()
+  readonly #handlers: Handlers = {
+    hello: (params) => this.#hello(params),
+    spawn: (order) => this.#spawn(order),
+    end: (order) => this.#end(order),
+    signal: (order) => this.#signal(order),
+    members: ({ run }) => ({
+      members: this.#membersOf(run).map((entry) => ({ pid: entry.pid, command: commandLineOf(entry) })),
+    }),
+    resize: ({ run, cols, rows }) => ({ done: this.#runs.get(run)?.resize(cols, rows) ?? false }),
+    write: ({ run, data }) => ({ written: this.#runs.get(run)?.write(Buffer.from(data, 'base64')) ?? false }),
+    list: () => ({ runs: this.#infos() }),
+    append: (params) => this.#append(params),
+    ack: ({ seq }) => this.#acknowledge(seq),
+    shutdown: (params) => this.#shutdown(params),
+  }
 
   constructor(options: KeeperOptions) {
     this.#options = options
@@ -89,38 +107,15 @@ export class Keeper {
     return this.#facts.unacknowledged
   }
 
+  /** Whether a daemon may ask for this. */
+  offers(op: string): op is KeeperOperation {
+    return Object.hasOwn(this.#handlers, op)
+  }
+
   /** Does what a daemon asks for. Throws when the order makes no sense. */
-  handle<Op extends KeeperOperation>(op: Op, params: KeeperOperations[Op]['params']): KeeperOperations[Op]['result']
-  handle(op: KeeperOperation, params: KeeperOperations[KeeperOperation]['params']): unknown {
-    // The two come as a pair from one message; TypeScript cannot follow that through the switch.
-    const as = <Op extends KeeperOperation>(_op: Op): KeeperOperations[Op]['params'] =>
-      params as KeeperOperations[Op]['params']
-    switch (op) {
-      case 'hello':
-        return this.#hello(as(op))
-      case 'spawn':
-        return this.#spawn(as(op))
-      case 'end':
-        return this.#end(as(op))
-      case 'signal':
-        return this.#signal(as(op))
-      case 'members':
-        return { members: this.#membersOf(as(op).run).map((entry) => ({ pid: entry.pid, command: commandLineOf(entry) })) }
-      case 'resize':
-        return { done: this.#runs.get(as(op).run)?.resize(as(op).cols, as(op).rows) ?? false }
-      case 'write':
-        return { written: this.#runs.get(as(op).run)?.write(Buffer.from(as(op).data, 'base64')) ?? false }
-      case 'list':
-        return { runs: this.#infos() }
-      case 'append':
-        return this.#append(as(op))
-      case 'ack':
-        return this.#acknowledge(as(op).seq)
-      case 'shutdown':
-        return this.#shutdown(as(op))
-      default:
-        return unreachable(op)
-    }
+  handle<Op extends KeeperOperation>(op: Op, params: KeeperOperations[Op]['params']): KeeperOperations[Op]['result'] {
+    const handler: Handlers[Op] = this.#handlers[op]
+    return handler(params)
   }
 
   /** Ends every run; resolves when none is left. Nothing can be started any more. */

@@ -153,7 +153,7 @@ function signalHolder({ keeperLock }: Installation, args: readonly string[]): vo
 function openReport(): number | null {
   try {
     const kind = fstatSync(reportDescriptor)
-    return (kind.isFIFO() || kind.isSocket()) && !hasCloseOnExec(reportDescriptor) ? reportDescriptor : null
+    return kind.isFIFO() || kind.isSocket() ? reportDescriptor : null
   } catch {
     return null
   }
@@ -171,7 +171,8 @@ function tell(report: number | null, line: string): void {
 
 /**
  * A shell or a build tool may have left descriptors of its own open: a keeper that held them would keep their pipes alive
- * for days, and every service would get them. Node's own are all close-on-exec, inherited ones cannot be.
+ * for days, and every service would get them. Node's own are all close-on-exec; so is, made so by Node, what it inherits
+ * in the lowest numbers, where nothing comes by accident from a command line that is a Node program itself.
  */
 function closeInherited(report: number | null): void {
   const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'

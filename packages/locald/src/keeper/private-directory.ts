@@ -12,7 +12,9 @@ export function ensurePrivateDirectory(path: string): void {
   }
   const { uid, mode } = statSync(path)
   if (uid !== process.getuid?.()) {
-    throw new LocaldError('directory_refused', `Cannot use the directory "${path}": it belongs to another user`, { hint })
+    throw new LocaldError('directory_refused', `Cannot use the directory "${path}": it belongs to another user`, {
+      hint,
+    })
   }
   if ((mode & 0o077) !== 0) chmodSync(path, 0o700)
 }

@@ -244,9 +244,7 @@ export class Run {
       this.#host.reviewWithin(reviewMs.killing)
       return
     }
-    this.#empty(
-      members.map((member) => ({ ...describe(member), reason: whyAlive(member, denied.includes(member)) })),
-    )
+    this.#empty(members.map((member) => ({ ...describe(member), reason: whyAlive(member, denied.includes(member)) })))
   }
 
   #empty(survivors: readonly (Member & { readonly reason: string })[]): void {

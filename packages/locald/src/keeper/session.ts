@@ -5,20 +5,6 @@ import type { Logger } from '../lib/logger.ts'
 import type { Keeper, KeeperListener } from './keeper.ts'
 import type { KeeperMessage, KeeperOperation, KeeperOperations } from './protocol.ts'
 
-const operations: Readonly<Record<KeeperOperation, true>> = {
-  hello: true,
-  spawn: true,
-  end: true,
-  signal: true,
-  members: true,
-  resize: true,
-  write: true,
-  list: true,
-  append: true,
-  ack: true,
-  shutdown: true,
-}
-
 /** Serves one daemon until its connection ends. Facts wait until it has said hello. */
 export class KeeperSession {
   readonly #keeper: Keeper
@@ -57,13 +43,13 @@ export class KeeperSession {
   }
 
   #onRequest(message: unknown): void {
-    const request = parseRequest(message)
-    if (request === null) {
+    if (!isFrame(message)) {
       this.#logger.log('error', 'The daemon sent a message that is no request', { message })
       return
     }
-    const { id, op, params } = request
+    const { id, op, params } = message
     try {
+      if (!this.#keeper.offers(op)) throw new Error(`This keeper does not know "${op}"`)
       this.#send({ id, result: this.#keeper.handle(op, params) })
     } catch (error) {
       this.#logger.log('error', 'A request of the daemon failed', { op, error })
@@ -91,20 +77,16 @@ export class KeeperSession {
   }
 }
 
-interface Request {
+interface Frame {
   readonly id: number
-  readonly op: KeeperOperation
+  readonly op: string
   readonly params: KeeperOperations[KeeperOperation]['params']
 }
 
 // Only the frame is checked: the daemon is of the same package, and whatever is wrong inside fails as one request.
-function parseRequest(message: unknown): Request | null {
-  if (typeof message !== 'object' || message === null || !('id' in message && 'op' in message && 'params' in message)) return null
+function isFrame(message: unknown): message is Frame {
+  if (typeof message !== 'object' || message === null) return false
+  if (!('id' in message && 'op' in message && 'params' in message)) return false
   const { id, op, params } = message
-  if (typeof id !== 'number' || typeof op !== 'string' || typeof params !== 'object' || params === null) return null
-  return isOperation(op) ? { id, op, params: params as Request['params'] } : null
-}
-
-function isOperation(op: string): op is KeeperOperation {
-  return Object.hasOwn(operations, op)
+  return typeof id === 'number' && typeof op === 'string' && typeof params === 'object' && params !== null
 }

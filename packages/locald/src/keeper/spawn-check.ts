@@ -18,8 +18,11 @@ const longestString = 131_072
 export function checkSpawn(order: Pick<SpawnOrder, 'argv' | 'cwd' | 'env'>): SpawnCheck {
   const [command] = order.argv
   const refusal =
-    checkWorkdir(order.cwd) ?? checkStrings(order) ?? (command === undefined ? refuse('failed', 'The command is empty') : null)
-  if (refusal !== null || command === undefined) return { ok: false, refusal: refusal ?? refuse('failed', 'The command is empty') }
+    checkWorkdir(order.cwd) ??
+    checkStrings(order) ??
+    (command === undefined ? refuse('failed', 'The command is empty') : null)
+  if (refusal !== null || command === undefined)
+    return { ok: false, refusal: refusal ?? refuse('failed', 'The command is empty') }
   return findProgram(command, order)
 }
 
@@ -33,18 +36,23 @@ function checkWorkdir(cwd: string): SpawnRefusal | null {
   const kind = statOf(cwd)
   if (kind === null) return refuse('workdir-missing', `The working directory "${cwd}" does not exist`)
   if (!kind.isDirectory()) return refuse('workdir-missing', `The working directory "${cwd}" is not a directory`)
-  if (!isAllowed(cwd)) return refuse('workdir-missing', `The working directory "${cwd}" may not be entered by this user`)
+  if (!isAllowed(cwd))
+    return refuse('workdir-missing', `The working directory "${cwd}" may not be entered by this user`)
   return null
 }
 
 function checkStrings({ argv, env }: Pick<SpawnOrder, 'argv' | 'env'>): SpawnRefusal | null {
   const named = [
     ...argv.map((value): readonly [string, string] => ['An argument of the command', value]),
-    ...Object.entries(env).map(([name, value]): readonly [string, string] => [`The variable "${name}"`, `${name}=${value}`]),
+    ...Object.entries(env).map(([name, value]): readonly [string, string] => [
+      `The variable "${name}"`,
+      `${name}=${value}`,
+    ]),
   ]
   for (const [name, text] of named) {
     if (text.includes('\0')) return refuse('failed', `${name} contains a zero byte`)
-    if (Buffer.byteLength(text) >= longestString) return refuse('failed', `${name} is longer than ${longestString - 1} bytes`)
+    if (Buffer.byteLength(text) >= longestString)
+      return refuse('failed', `${name} is longer than ${longestString - 1} bytes`)
   }
   return null
 }
@@ -52,7 +60,9 @@ function checkStrings({ argv, env }: Pick<SpawnOrder, 'argv' | 'env'>): SpawnRef
 function findProgram(command: string, { cwd, env }: Pick<SpawnOrder, 'cwd' | 'env'>): SpawnCheck {
   const isPath = command.includes('/')
   const path = env['PATH'] ?? defaultPath
-  const candidates = isPath ? [resolve(cwd, command)] : path.split(':').map((folder) => join(resolve(cwd, folder), command))
+  const candidates = isPath
+    ? [resolve(cwd, command)]
+    : path.split(':').map((folder) => join(resolve(cwd, folder), command))
   let obstacle: SpawnRefusal | null = null
   for (const program of command === '' ? [] : candidates) {
     const kind = statOf(program)

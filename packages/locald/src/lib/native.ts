@@ -116,7 +116,10 @@ export function reapChild(pid: number): boolean {
  * Calls `start` while the soft limit of file locks is `value`, so that what it starts inherits it; puts the limit back.
  * Gives null for the limit where the system has none or refuses, after calling `start` all the same.
  */
-export function withLockLimit<T>(value: number, start: () => T): { readonly result: T; readonly lockLimit: number | null } {
+export function withLockLimit<T>(
+  value: number,
+  start: () => T,
+): { readonly result: T; readonly lockLimit: number | null } {
   const before = Buffer.alloc(16)
   if (getrlimit(fileLocksResource, before) !== 0) return { result: start(), lockLimit: null }
   const during = Buffer.from(before)

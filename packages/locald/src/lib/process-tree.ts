@@ -67,7 +67,7 @@ export function membersByRun(
   const byMarker = new Map(known.map((identity) => [identity.marker, identity]))
   const byLimit = new Map(known.map((identity) => [identity.lockLimit, identity]))
   byLimit.delete(null)
-  const evidence = options.evidence ?? source.evidence
+  const evidence = options.evidence ?? ((pid: number) => source.evidence(pid))
 
   const ledRun = (entry: ProcessEntry): RunIdentity | null => {
     const led = leaders.get(entry.pid)

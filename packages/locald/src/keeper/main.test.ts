@@ -1,0 +1,323 @@
+// The keeper as a process of its own, with a scripted daemon that hands its connection to the keeper on to the test.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connectKeeper } from './client.ts'
+import { isAlive, readFrames } from './keeper-rig.ts'
+import type { ChildProcess } from 'node:child_process'
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import type { KeeperLink } from './keeper-link.ts'
+import type { CrashLoop } from './daemon-process.ts'
+import type { Fact, SpawnOrder } from './protocol.ts'
+
+const here = dirname(fileURLToPath(import.meta.url))
+// Below the package, so that its dependencies are found from there.
+const cache = join(here, '../../node_modules/.cache')
+let built = ''
+
+const scriptedDaemon = `
+const { existsSync } = require('node:fs'), net = require('node:net')
+console.log('daemon', process.pid)
+if (existsSync(process.env.CRASH)) { console.log('daemon: out of luck'); process.exit(1) }
+process.on('SIGTERM', () => process.exit(0))
+const keeper = new net.Socket({ fd: 4 })
+keeper.on('end', () => process.exit(0))
+net.createServer((client) => { client.pipe(keeper); keeper.pipe(client) }).listen({ fd: 3 })
+`
+
+beforeAll(async () => {
+  mkdirSync(cache, { recursive: true })
+  built = mkdtempSync(join(cache, 'keeper-'))
+  const bundle = await rolldown({
+    input: { keeper: join(here, '../bin/keeper.ts') },
+    platform: 'node',
+    external: [/^koffi$/, /^@lydell\//],
+  })
+  await bundle.write({ dir: built, format: 'cjs', entryFileNames: '[name].cjs' })
+  writeFileSync(join(built, 'daemon.cjs'), scriptedDaemon)
+})
+
+afterAll(() => {
+  rmSync(built, { recursive: true, force: true })
+})
+
+/** A descriptor that Node does not close by itself. */
+const accidental = 40
+
+class Installed implements AsyncDisposable {
+  readonly home = mkdtempSync(join(tmpdir(), 'locald-main-'))
+  readonly crash = join(this.home, 'crash')
+  readonly #keepers: ChildProcess[] = []
+  readonly #links: KeeperLink[] = []
+
+  get socketPath(): string {
+    return join(this.home, 'run/api.sock')
+  }
+
+  /** Starts a keeper as the command line does; gives its answer. */
+  async keeper(
+    args: readonly string[] = [],
+    home = this.home,
+  ): Promise<{ readonly child: ChildProcess; readonly answer: string }> {
+    const child = spawn(process.execPath, [join(built, 'keeper.cjs'), ...args], {
+      detached: true,
+      stdio: Array.from({ length: accidental + 1 }, (_, fd) => (fd === 3 || fd === accidental ? 'pipe' : 'ignore')),
+      env: { PATH: process.env['PATH'], LOCALD_HOME: home, CRASH: this.crash, LOCALD_RUN: 'outer' },
+    })
+    this.#keepers.push(child)
+    return { child, answer: (await textOf(child.stdio[3] as Readable)).trim() }
+  }
+
+  /** Through the daemon; waits while there is none. */
+  async link(facts: Fact[] = []): Promise<KeeperLink> {
+    const socket = await connected(this.socketPath)
+    const link = connectKeeper(socket)
+    this.#links.push(link)
+    link.onFact((fact) => facts.push(fact))
+    return link
+  }
+
+  daemonPids(): readonly number[] {
+    const log = readFileSync(join(this.home, 'state/daemon.log'), 'utf8')
+    return [...log.matchAll(/^daemon (\d+)$/gm)].map(([, pid]) => Number(pid))
+  }
+
+  order(run: string, command: string): SpawnOrder {
+    return {
+      run,
+      tag: { service: run },
+      argv: ['/bin/sh', '-c', command],
+      cwd: this.home,
+      env: { PATH: process.env['PATH'] ?? '' },
+      tty: { cols: 80, rows: 24 },
+      log: { stream: `p/${run}`, run: 1, segmentBytes: 1 << 20, segments: 2 },
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const link of this.#links) await link[Symbol.asyncDispose]()
+    for (const child of this.#keepers) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      child.kill('SIGTERM')
+      await once(child, 'exit')
+    }
+    rmSync(this.home, { recursive: true, force: true })
+  }
+}
+
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+async function connected(path: string): Promise<Socket> {
+  const socket = connect(path)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Resolves once `ask` has an answer, asking again whenever something in the folder changes. */
+async function untilChanged<T>(folder: string, ask: () => T | undefined): Promise<T> {
+  const watcher = watch(folder)
+  try {
+    for (;;) {
+      const answer = ask()
+      if (answer !== undefined) return answer
+      await once(watcher, 'change')
+    }
+  } finally {
+    watcher.close()
+  }
+}
+
+const hello = { version: 'test', ack: 0 } as const
+
+test('of two keepers that race one is ready, and the other says so', async () => {
+  await using installed = new Installed()
+  const answers = await Promise.all([installed.keeper(), installed.keeper(), installed.keeper()])
+  expect(answers.map(({ answer }) => answer).sort()).toEqual(['held', 'held', 'ready'])
+  expect(statSync(installed.socketPath).mode & 0o777).toBe(0o600)
+  expect(statSync(join(installed.home, 'state')).mode & 0o777).toBe(0o700)
+})
+
+test('a daemon that is killed is replaced, services run on, and unacknowledged facts are told again', async () => {
+  await using installed = new Installed()
+  await installed.keeper()
+  const first = await installed.link()
+  expect(await first.request('hello', hello)).toMatchObject({ protocol: 1, runs: [] })
+  expect(await first.request('spawn', installed.order('a', 'echo up; sleep 600'))).toMatchObject({ ok: true })
+  const lost = new Promise<void>((resolve) => first.onLost(resolve))
+  const [pid = 0] = installed.daemonPids()
+  process.kill(pid, 'SIGKILL')
+  await lost
+
+  const facts: Fact[] = []
+  const second = await installed.link(facts) // waits, and is not refused
+  const { runs } = await second.request('hello', hello)
+  expect(runs).toMatchObject([{ run: 'a', tag: { service: 'a' }, exited: null, ending: false, tty: true }])
+  const service = runs[0]?.identity.pid ?? 0
+  expect(isAlive(service)).toBe(true)
+  await second.request('end', { run: 'a', signal: 'SIGTERM', scope: 'group', timeoutMs: 5000 })
+  const again = await untilFact(second, facts, 'emptied')
+  expect(again.map(({ seq, type }) => [seq, type])).toEqual([
+    [1, 'spawned'],
+    [2, 'exited'],
+    [3, 'emptied'],
+  ])
+  await second.request('ack', { seq: 3 })
+  expect(await second.request('list', {})).toEqual({ runs: [] })
+  expect(await second.request('spawn', installed.order('a', 'true'))).toEqual({ ok: false, reason: 'duplicate' })
+  expect(installed.daemonPids()).toHaveLength(2)
+})
+
+async function untilFact(link: KeeperLink, facts: readonly Fact[], type: Fact['type']): Promise<readonly Fact[]> {
+  // Answers and facts come in the order in which they happened.
+  while (!facts.some((fact) => fact.type === type)) await link.request('list', {})
+  return facts
+}
+
+test('shutdown waits for services, then daemon and keeper end and leave no socket', async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const facts: Fact[] = []
+  const link = await installed.link(facts)
+  await link.request('hello', hello)
+  await link.request('spawn', installed.order('a', 'sleep 600'))
+  expect(await link.request('shutdown', {})).toEqual({ running: 1 })
+  await link.request('end', { run: 'a', signal: 'SIGTERM', scope: 'group', timeoutMs: 0 })
+  await untilFact(link, facts, 'emptied')
+  expect(await link.request('shutdown', {})).toEqual({ running: 0 })
+  expect(await link.request('spawn', installed.order('b', 'true'))).toMatchObject({ ok: false, reason: 'failed' })
+  for (const pid of installed.daemonPids()) process.kill(pid, 'SIGTERM')
+  expect(await once(child, 'exit')).toEqual([0, null])
+  expect(existsSync(installed.socketPath)).toBe(false)
+  const { answer } = await installed.keeper()
+  expect(answer).toBe('ready')
+})
+
+test('shutdown with restart gives a new daemon while services run on', async () => {
+  await using installed = new Installed()
+  await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  await link.request('spawn', installed.order('a', 'sleep 600'))
+  expect(await link.request('shutdown', { restart: true })).toEqual({ running: 1 })
+  const lost = new Promise<void>((resolve) => link.onLost(resolve))
+  for (const pid of installed.daemonPids()) process.kill(pid, 'SIGTERM')
+  await lost
+  const next = await installed.link()
+  expect((await next.request('hello', hello)).runs).toHaveLength(1)
+})
+
+test('a daemon that keeps crashing is given up with its last lines, and tried again on demand', async () => {
+  await using installed = new Installed()
+  await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  await link.request('spawn', installed.order('a', 'sleep 600'))
+  writeFileSync(installed.crash, '')
+  const state = join(installed.home, 'state')
+  const [daemon = 0] = installed.daemonPids()
+  process.kill(daemon, 'SIGKILL')
+  const note = await untilChanged(state, () => noteIn(join(state, 'crash-loop.json')))
+  expect(note).toMatchObject({ crashes: 5, lastLines: expect.arrayContaining(['daemon: out of luck']) })
+  await untilChanged(join(installed.home, 'run'), () => (existsSync(installed.socketPath) ? undefined : true))
+
+  rmSync(installed.crash)
+  expect((await installed.keeper(['--retry'])).answer).toBe('held')
+  await untilChanged(join(installed.home, 'run'), () => (existsSync(installed.socketPath) ? true : undefined))
+  const next = await installed.link()
+  expect((await next.request('hello', hello)).runs).toMatchObject([{ run: 'a', exited: null }])
+  expect(existsSync(join(state, 'crash-loop.json'))).toBe(false)
+})
+
+function noteIn(path: string): CrashLoop | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as CrashLoop
+  } catch {
+    return undefined
+  }
+}
+
+test.each(['SIGTERM', '--end'])('%s ends all services, the daemon and the keeper', async (how) => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const result = await link.request(
+    'spawn',
+    installed.order('a', 'trap "echo bye; exit" TERM; echo up; while :; do sleep 0.05; done'),
+  )
+  const grew = new Promise<void>((resolve) => link.onGrew(() => resolve()))
+  await grew
+  const ended = once(child, 'exit')
+  if (how === 'SIGTERM') child.kill('SIGTERM')
+  else await installed.keeper(['--end'])
+  expect(await ended).toEqual([0, null])
+  expect(result.ok && isAlive(result.identity.pid)).toBe(false)
+  expect(installed.daemonPids().filter(isAlive)).toEqual([])
+  const output = readFrames(join(installed.home, 'state/logs/p/a')).map(({ bytes }) => bytes.toString())
+  expect(output.join('')).toContain('bye')
+})
+
+test('descriptors that the keeper was given by accident are closed', async () => {
+  await using installed = new Installed()
+  const { child, answer } = await installed.keeper()
+  expect(answer).toBe('ready')
+  expect(await textOf((child.stdio as readonly unknown[])[accidental] as Readable)).toBe('')
+  expect(child.exitCode).toBe(null)
+})
+
+test('a socket path over the limit is an error that says what to do', async () => {
+  await using installed = new Installed()
+  const { answer, child } = await installed.keeper([], join(installed.home, 'x'.repeat(120)))
+  const [word, ...json] = answer.split(' ')
+  expect(word).toBe('error')
+  expect(JSON.parse(json.join(' '))).toMatchObject({
+    code: 'path_too_long',
+    hint: expect.stringContaining('LOCALD_HOME'),
+  })
+  if (child.exitCode === null) await once(child, 'exit')
+})
+
+test.runIf(process.getuid?.() === 0)('a directory of another user is refused', async () => {
+  await using installed = new Installed()
+  mkdirSync(join(installed.home, 'state'))
+  chownSync(join(installed.home, 'state'), 65534, 65534)
+  const { answer, child } = await installed.keeper()
+  expect(answer).toMatch(/^error \{"code":"directory_refused"/)
+  if (child.exitCode === null) await once(child, 'exit')
+})
+
+test('twenty services fit into 80 MB', async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  await Promise.all(
+    Array.from({ length: 20 }, (_, i) =>
+      link.request('spawn', installed.order(`s${i}`, 'while :; do echo hello; sleep 0.1; done')),
+    ),
+  )
+  await new Promise<void>((resolve) => link.onGrew((stream) => stream === 'p/s19' && resolve()))
+  const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024
+  expect(rss).toBeLessThan(80)
+})
