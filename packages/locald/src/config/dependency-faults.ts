@@ -11,7 +11,7 @@ export interface PlacedFault extends Fault {
   readonly length: number
 }
 
-/** Services with the same names were reported before; `known` are all names, those of faulty services included. */
+/** `known` are all names that are written, also those of services that are too faulty to be among `services`. */
 export function dependencyFaults(
   services: readonly ServiceConfig[],
   known: ReadonlySet<string>,

@@ -325,6 +325,13 @@ test('loadConfig() reports all mistakes of a file at once, with place, quoted li
   )
 })
 
+test('loadConfig() does not call a service missing that is only faulty', async () => {
+  const { diagnostics } = await loadToml(
+    '[services]\ndb = 5\n[services.web]\ncommand = "x ${services.db.url}"\ndepends_on = ["db"]\n[routes]\n"/" = "db"',
+  )
+  expect(brief(diagnostics)).toEqual(['2:6 wrong-type'])
+})
+
 test('loadConfig() names a whole circle once', async () => {
   const { diagnostics } = await loadToml(
     ['a', 'b', 'c', 'd']

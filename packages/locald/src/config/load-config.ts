@@ -314,7 +314,7 @@ class Loading {
   }
 
   #readRoutes(document: TomlDocument<ConfigDocument>): readonly RouteConfig[] {
-    const names = new Set(this.#services.map(({ name }) => name))
+    const names = new Set(document.keysOf('services'))
     return Object.entries(document.data.routes ?? {}).map(([prefix, written]) => {
       const service = typeof written === 'string' ? written : written.service
       if (!prefix.startsWith('/')) {
@@ -374,7 +374,7 @@ class Loading {
   }
 
   #checkBetween(document: TomlDocument<ConfigDocument>): void {
-    const known = new Set(this.#services.map(({ name }) => name))
+    const known = new Set(document.keysOf('services'))
     for (const fault of dependencyFaults(this.#services, known)) this.#reportPlaced(document.source, fault)
     const check = (path: readonly (string | number)[], text: string): void => {
       const span = document.spanOf(path)

@@ -18,6 +18,8 @@ export interface TomlDocument<T> {
   readonly broken: boolean
   /** Whether something was faulty at this path or below it, so that nothing more should be said about it. */
   readonly hasFault: (path: TomlPath) => boolean
+  /** Of a table as it is written, faulty parts included. */
+  readonly keysOf: (table: string) => readonly string[]
   /** Where to point for a path; `key` falls back to the value and the other way round, then to the table around it. */
   readonly spanOf: (path: TomlPath, at?: 'key' | 'value') => Span
   readonly diagnose: (path: TomlPath, fault: Fault & { readonly at?: 'key' | 'value' }) => Diagnostic
@@ -45,13 +47,18 @@ export function readToml<S extends z.ZodType>(
     faulty.push(path)
     if (!(broken && fault.code === 'missing')) diagnostics.push(diagnose(path, { at, ...rest }))
   }
-  const left = schema.safeParse(conforming(schema, data))
+  // Most files have no fault, and large ones are parsed at every order.
+  const left = schema.safeParse(faults.length === 0 ? data : conforming(schema, data))
   return {
     source,
     index,
     data: left.success ? left.data : empty,
     diagnostics,
     broken,
+    keysOf: (table) => {
+      const value: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, table) : undefined
+      return typeof value === 'object' && value !== null ? Object.keys(value) : []
+    },
     hasFault: (path) => faulty.some((fault) => path.every((part, i) => fault[i] === part)),
     spanOf,
     diagnose,
