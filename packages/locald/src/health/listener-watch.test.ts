@@ -140,6 +140,23 @@ describe.runIf(process.platform === 'linux')('ListenerWatch', () => {
     watch[Symbol.dispose]()
   })
 
+  test('looks less often where looking is dear', async () => {
+    let reads = 0
+    const table: ListenerTable = {
+      read: async () => {
+        reads++
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return []
+      },
+      [Symbol.dispose]: nothing,
+    }
+    using watch = new ListenerWatch({ openTable: async () => table })
+    watch.watch({ identity: one.identity, ports: [80], changed: nothing }).follow(always)
+    await wait(2000)
+    expect(reads).toBeGreaterThan(5)
+    expect(reads).toBeLessThan(15)
+  })
+
   test('drops a listener that is gone', async () => {
     const { watch, listeners } = world([listener(80, 1)], new Map([[1, one.identity.pid]]))
     const run = watch.watch({ identity: one.identity, ports: [80], changed: nothing })

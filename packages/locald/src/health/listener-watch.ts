@@ -50,6 +50,8 @@ interface ListenerWatchOptions {
 }
 
 const freshMs = 20
+/** Where a reading is dear (/proc with many connections, lsof), so many times as long passes from one to the next. */
+const idleShare = 10
 /**
  * How long after a socket was first seen its owner is looked for again. A process can be of a run a moment before that
  * shows: a child of a double fork between its two parents.
@@ -131,6 +133,8 @@ export class ListenerWatch implements Disposable {
   #lookedAt = Number.NEGATIVE_INFINITY
   /** Kept apart from `#lookedAt`: many checks must not put off the poll for ever. */
   #polledAt = Number.NEGATIVE_INFINITY
+  #readMs = 0
+  #lastReadMs = 0
   #looking: Promise<void> | null = null
   #timer: NodeJS.Timeout | null = null
   /** Reading every process's environment is dear: not again before this moment. */
@@ -188,7 +192,8 @@ export class ListenerWatch implements Disposable {
     let period = Number.POSITIVE_INFINITY
     for (const run of this.#runs) period = Math.min(period, run.periodAt(now) ?? Number.POSITIVE_INFINITY)
     if (!Number.isFinite(period)) return
-    const delay = Math.max(1, Math.round(this.#polledAt + period - now))
+    const affordable = Math.max(period, this.#readMs * idleShare)
+    const delay = Math.max(1, Math.round(this.#polledAt + affordable - now))
     this.#timer = setTimeout(() => void this.#poll(), delay).unref()
   }
 
@@ -215,7 +220,12 @@ export class ListenerWatch implements Disposable {
   async #read(): Promise<void> {
     try {
       this.#table ??= await this.#openTable()
+      const start = performance.now()
       const listeners = await this.#table.read()
+      const tookMs = performance.now() - start
+      // The lesser of two: one slow reading says little.
+      this.#readMs = Math.min(tookMs, this.#lastReadMs)
+      this.#lastReadMs = tookMs
       if (this.#disposed) return this.#closeTable()
       this.#compare(listeners)
       this.#setProblem(null)

@@ -32,22 +32,32 @@ export type PortState =
 /** A service that keeps opening and closing ports is believed after this time all the same. */
 const restlessMs = 2000
 
+export interface PortTrackerOptions {
+  readonly given: number | null
+  readonly discovery: Discovery
+  readonly clock: Clock
+  /** It has settled already: where it is found first is where it listens. */
+  readonly wasHealthy: boolean
+}
+
 export class PortTracker {
   readonly #run: WatchedRun
   readonly #given: number | null
   readonly #discovery: Discovery
   readonly #clock: Clock
+  #isBelieved: boolean
   #current: number | null = null
   #signature = ''
   #changedAt = 0
   #elsewhereSince: number | null = null
   readonly #holders = new Map<number, string>()
 
-  constructor(run: WatchedRun, given: number | null, discovery: Discovery, clock: Clock) {
+  constructor(run: WatchedRun, options: PortTrackerOptions) {
     this.#run = run
-    this.#given = given
-    this.#discovery = discovery
-    this.#clock = clock
+    this.#given = options.given
+    this.#discovery = options.discovery
+    this.#clock = options.clock
+    this.#isBelieved = options.wasHealthy
   }
 
   /** Nothing better can come: as of the last look it listens where it was told to, if it was told at all. */
@@ -136,7 +146,10 @@ export class PortTracker {
 
   #note(own: readonly Listener[], now: number): void {
     const signature = own.map(({ port }) => port).join()
-    if (signature !== this.#signature) this.#changedAt = now
+    if (signature !== this.#signature) {
+      this.#changedAt = this.#isBelieved ? Number.NEGATIVE_INFINITY : now
+      this.#isBelieved = false
+    }
     this.#signature = signature
     const isElsewhere = own.length > 0 && !own.some(({ port }) => port === this.#given)
     this.#elsewhereSince = isElsewhere ? (this.#elsewhereSince ?? now) : null

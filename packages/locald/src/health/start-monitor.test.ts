@@ -537,6 +537,15 @@ describe('a service taken over', () => {
     expect(log.all).toHaveLength(1)
   })
 
+  test('is believed at once where it listens, also when that is not its port', async () => {
+    const port = await freePort()
+    await using service = TestService.start("listen(net.createServer(), 0, '127.0.0.1')")
+    const found = await service.port()
+    const { log } = monitorOf(service, { port, wasHealthy: true })
+    expect(await log.first('healthy')).toMatchObject({ ports: [found] })
+    expect(log.all).toHaveLength(1)
+  })
+
   test('is unhealthy after as many failures as for any other', async () => {
     await using service = TestService.start('')
     const { log } = monitorOf(service, { port: await freePort(), wasHealthy: true, check: { ...http, intervalMs: 20 } })

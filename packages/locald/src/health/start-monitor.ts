@@ -275,7 +275,8 @@ class Monitor implements HealthMonitor {
     const given = port ?? own
     const discovery: Discovery = port === undefined ? portDiscovery : 'exact'
     const watched = this.#watch(given === null ? [] : [given])
-    return { watched, tracker: new PortTracker(watched, given, discovery, this.#clock) }
+    const { wasHealthy } = this.#subject
+    return { watched, tracker: new PortTracker(watched, { given, discovery, clock: this.#clock, wasHealthy }) }
   }
 
   #watch(ports: readonly number[]): WatchedRun {

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { userInfo } from 'node:os'
+import { networkInterfaces, userInfo } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { listListeners } from './listening-sockets.ts'
-import { describeHolder, holderOf, isPortFree, ownersOf } from './port-holder.ts'
+import { describeHolder, holderOf, holdersOf, isPortFree, ownersOf } from './port-holder.ts'
 import type { Server } from 'node:net'
+
+const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ family }) => family === 'IPv6'))
 
 async function listening(host: string): Promise<{ readonly server: Server; readonly port: number }> {
   const server = createServer().listen(0, host)
@@ -34,6 +36,16 @@ describe('holderOf()', () => {
   })
 })
 
+test('holdersOf() names the holder of each of several', async () => {
+  const first = await listening('127.0.0.1')
+  const second = await listening('127.0.0.1')
+  const listeners = (await listListeners()).filter(({ port }) => port === first.port || port === second.port)
+  const holders = await holdersOf(listeners)
+  expect(listeners.map(({ inode }) => holders.get(inode)?.pid)).toEqual([process.pid, process.pid])
+  await closed(first.server)
+  await closed(second.server)
+})
+
 describe('describeHolder()', () => {
   const holder = { port: 80, address: '::', pid: 123, command: 'nginx', user: 'www' }
 
@@ -45,7 +57,7 @@ describe('describeHolder()', () => {
 })
 
 describe('isPortFree()', () => {
-  test.each(['127.0.0.1', '0.0.0.0', '::', '::1'])('sees a listener on %s', async (host) => {
+  test.each(['127.0.0.1', '0.0.0.0', ...(hasIpv6 ? ['::', '::1'] : [])])('sees a listener on %s', async (host) => {
     const { server, port } = await listening(host)
     expect(await isPortFree(port)).toBe(false)
     await closed(server)

@@ -24,14 +24,24 @@ export async function holderOf(port: number): Promise<PortHolder | null> {
 
 /** Who has this socket. Looks through all processes, without holding up the event loop for long. */
 export async function holderOfListener(listener: Listener): Promise<PortHolder> {
-  const pid = listener.pid ?? (await pidOfInode(listener.inode))
-  return {
-    port: listener.port,
-    address: listener.address,
-    pid,
-    command: pid === null ? null : commandOf(pid),
-    user: userName(listener.uid),
-  }
+  const holders = await holdersOf([listener])
+  return holders.get(listener.inode) ?? holderWith(listener, null)
+}
+
+/** By inode, who has each of these sockets; one look through all processes. */
+export async function holdersOf(listeners: readonly Listener[]): Promise<ReadonlyMap<number, PortHolder>> {
+  const pids = await pidsOfInodes(new Set(listeners.filter(({ pid }) => pid === null).map(({ inode }) => inode)))
+  return new Map(
+    listeners.map((listener) => [
+      listener.inode,
+      holderWith(listener, listener.pid ?? pids.get(listener.inode) ?? null),
+    ]),
+  )
+}
+
+function holderWith(listener: Listener, pid: number | null): PortHolder {
+  const { port, address, uid } = listener
+  return { port, address, pid, command: pid === null ? null : commandOf(pid), user: userName(uid) }
 }
 
 /** `pid 123 (nginx)`, or the user where the process is out of sight. */
@@ -104,17 +114,20 @@ function* descriptorsOf(pid: number, unreadable: number[]): Iterable<string> {
   }
 }
 
-async function pidOfInode(inode: number): Promise<number | null> {
-  const wanted = new Set([inode])
+async function pidsOfInodes(inodes: Set<number>): Promise<ReadonlyMap<number, number>> {
+  const found = new Map<number, number>()
   let since = performance.now()
-  for (const name of processNames()) {
-    const pid = ownersOf(wanted, [Number(name)]).owners.get(inode)
-    if (pid !== undefined) return pid
+  for (const name of inodes.size === 0 ? [] : processNames()) {
+    for (const [inode, pid] of ownersOf(inodes, [Number(name)]).owners) {
+      found.set(inode, pid)
+      inodes.delete(inode)
+    }
+    if (inodes.size === 0) break
     if (performance.now() - since < 5) continue
     await new Promise((resolve) => setImmediate(resolve))
     since = performance.now()
   }
-  return null
+  return found
 }
 
 function processNames(): readonly string[] {
