@@ -76,6 +76,10 @@ describe.skipIf(!existsSync(folder))('Procfiles from the field (needs LOCALD_COR
     ? (JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expectation[])
     : []
 
+  test('the corpus is whole', () => {
+    expect(cases.length).toBeGreaterThan(150)
+  })
+
   test.each(cases.map((entry) => [entry.file, entry] as const))(
     'parseProcfile() reads %s as foreman does',
     (file, entry) => {
