@@ -3,9 +3,12 @@ import type { Fact } from './protocol.ts'
 
 type FactBody = Fact extends infer F ? (F extends Fact ? Omit<F, 'seq' | 'at' | 'run'> : never) : never
 
-/** Numbers facts from 1 and keeps them until they are acknowledged. */
+/**
+ * Numbers facts and keeps them until they are acknowledged. Begins at the time, in microseconds, so that what a daemon has
+ * acknowledged to an earlier keeper is below everything that this one tells.
+ */
 export class FactLog {
-  #last = 0
+  #last = Date.now() * 1000
   #kept: Fact[] = []
 
   add(run: string, body: FactBody): Fact {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { isAlive, KeeperRig } from './keeper-rig.ts'
@@ -20,6 +20,17 @@ function readIfThere(path: string): string {
   } catch {
     return ''
   }
+}
+
+/** Pids of processes that work in this directory. */
+function processesIn(directory: string): readonly string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`) === directory
+    } catch {
+      return false
+    }
+  })
 }
 
 describe.each(both)('a run on $name', ({ tty }) => {
@@ -111,7 +122,17 @@ describe.each(both)('a run on $name', ({ tty }) => {
     const pids = exited.members.map((member) => member.pid)
     rig.end(run, 5000)
     await rig.fact(run, 'emptied')
-    expect(pids.filter(isAlive)).toEqual([])
+    expect(pids.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]) // no zombies either
+  })
+
+  test('is killed to the last process when it forks away from whoever looks', async () => {
+    await using rig = new KeeperRig()
+    writeFileSync(join(rig.directory, 'flee'), 'trap "" TERM HUP; sleep 0.05; setsid -f env -i sh ./flee')
+    const { run } = rig.start('exec setsid -f env -i sh ./flee', { tty })
+    await rig.fact(run, 'exited')
+    rig.end(run, 50)
+    expect(await rig.fact(run, 'emptied')).toMatchObject({ survivors: [] })
+    expect(processesIn(rig.directory)).toEqual([])
   })
 
   test('ends when it is stopped', async () => {
@@ -185,7 +206,7 @@ describe.each(both)('a run on $name', ({ tty }) => {
       return Number(fd) > 2 && flags !== undefined && (Number.parseInt(flags, 8) & 0o2000000) === 0
     })
     const other = rig.start('sleep 600', { tty: null })
-    const { run, pid } = rig.start('grep -E "SigIgn|SigBlk" /proc/self/status; echo mark=$LOCALD_RUN; exec sleep 600', {
+    const { run, pid } = rig.start('grep -E "SigIgn|SigBlk" /proc/self/status; echo mark=$LOCALD_RUN; read line', {
       tty,
     })
     const output = await rig.written(run, 'mark=')
@@ -264,7 +285,7 @@ test('end() with scope leader signals the leader alone', async () => {
 test('end() signals no process of the group twice', async () => {
   await using rig = new KeeperRig()
   const { run } = rig.start(
-    `sh -c 'trap "" HUP; trap "echo got TERM" TERM; echo up; while [ ! -e stop ]; do sleep 0.05; done' & trap "sleep 0.1; exit 0" TERM; while :; do sleep 0.05; done`,
+    `sh -c 'trap "" HUP; trap "echo got TERM" TERM; sleep 0.05; echo up; while [ ! -e stop ]; do sleep 0.05; done' & trap "sleep 0.1; exit 0" TERM; while :; do sleep 0.05; done`,
   )
   await rig.written(run, 'up')
   rig.end(run, 20_000)

@@ -265,9 +265,16 @@ export class Keeper {
     const table = readProcesses()
     this.#reapOrphans(table)
     const members = this.#members(table)
+    const membersOf = ({ identity }: Run): readonly ProcessEntry[] => members.get(identity.marker) ?? []
+    const waiting = this.#open().filter((run) => run.wantsReview)
+    // A process that forks and ends while the table is being read can hide its child once; not from a second reading.
+    const again = waiting.some((run) => membersOf(run).length === 0) ? this.#members(readProcesses()) : members
     this.#reviewedAt = performance.now()
     this.#reviewCost = this.#reviewedAt - started
-    for (const run of this.#open()) run.review(members.get(run.identity.marker) ?? [])
+    for (const run of waiting) {
+      const seen = membersOf(run)
+      run.review(seen.length > 0 ? seen : (again.get(run.identity.marker) ?? []))
+    }
   }
 
   /** Each by its pid: waiting for any child would take the leaders' exits away from those who wait for them. */

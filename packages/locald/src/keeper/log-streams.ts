@@ -1,5 +1,6 @@
 // The one writer of every log stream, opened and closed as runs come and go.
 import { isAbsolute, join, normalize } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { createFineClock } from '../lib/fine-clock.ts'
 import { SegmentWriter } from '../lib/segment-writer.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -9,6 +10,9 @@ export type OutputStream = 'pty' | 'stdout' | 'stderr'
 
 /** A stream without a run is closed after that long. */
 const idleMs = 10_000
+
+/** That somebody has ended must be told also when the disk hangs. */
+const mostPatienceMs = 1000
 
 interface OpenStream {
   readonly target: LogTarget
@@ -65,9 +69,13 @@ export class LogStreams {
     await this.#streams.get(stream)?.writer.drained()
   }
 
-  /** Resolves when what was recorded can be read, or the disk has refused it. */
+  /** Resolves when what was recorded can be read, or the disk has refused it or has not answered for a second. */
   async flush({ stream }: LogTarget): Promise<void> {
-    await this.#streams.get(stream)?.writer.flush()
+    const done = new AbortController()
+    const { signal } = done
+    const patience = wait(mostPatienceMs, undefined, { signal }).catch(() => {}) // the flush was quicker
+    await Promise.race([this.#streams.get(stream)?.writer.flush(), patience])
+    done.abort()
   }
 
   async close(): Promise<void> {

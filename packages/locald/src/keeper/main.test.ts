@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chownSync,
+  closeSync,
+  openSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -64,8 +66,13 @@ const accidental = 40
 class Installed implements AsyncDisposable {
   readonly home = mkdtempSync(join(tmpdir(), 'locald-main-'))
   readonly crash = join(this.home, 'crash')
+  readonly #log: number
   readonly #keepers: ChildProcess[] = []
   readonly #links: KeeperLink[] = []
+
+  constructor(log = '/dev/null') {
+    this.#log = openSync(log, 'a')
+  }
 
   get socketPath(): string {
     return join(this.home, 'run/api.sock')
@@ -78,7 +85,7 @@ class Installed implements AsyncDisposable {
   ): Promise<{ readonly child: ChildProcess; readonly answer: string }> {
     const child = spawn(process.execPath, [join(built, 'keeper.cjs'), ...args], {
       detached: true,
-      stdio: Array.from({ length: accidental + 1 }, (_, fd) => (fd === 3 || fd === accidental ? 'pipe' : 'ignore')),
+      stdio: Array.from({ length: accidental + 1 }, (_, fd) => this.#stdio(fd)),
       env: { PATH: process.env['PATH'], LOCALD_HOME: home, CRASH: this.crash, LOCALD_RUN: 'outer' },
     })
     this.#keepers.push(child)
@@ -118,7 +125,13 @@ class Installed implements AsyncDisposable {
       child.kill('SIGTERM')
       await once(child, 'exit')
     }
+    closeSync(this.#log)
     rmSync(this.home, { recursive: true, force: true })
+  }
+
+  #stdio(fd: number): 'ignore' | 'pipe' | number {
+    if (fd === 2) return this.#log
+    return fd === 3 || fd === accidental ? 'pipe' : 'ignore'
   }
 }
 
@@ -177,12 +190,10 @@ test('a daemon that is killed is replaced, services run on, and unacknowledged f
   expect(isAlive(service)).toBe(true)
   await second.request('end', { run: 'a', signal: 'SIGTERM', scope: 'group', timeoutMs: 5000 })
   const again = await untilFact(second, facts, 'emptied')
-  expect(again.map(({ seq, type }) => [seq, type])).toEqual([
-    [1, 'spawned'],
-    [2, 'exited'],
-    [3, 'emptied'],
-  ])
-  await second.request('ack', { seq: 3 })
+  expect(again.map(({ type }) => type)).toEqual(['spawned', 'exited', 'emptied'])
+  const [firstSeq = 0, , lastSeq = 0] = again.map(({ seq }) => seq)
+  expect(lastSeq).toBe(firstSeq + 2)
+  await second.request('ack', { seq: lastSeq })
   expect(await second.request('list', {})).toEqual({ runs: [] })
   expect(await second.request('spawn', installed.order('a', 'true'))).toEqual({ ok: false, reason: 'duplicate' })
   expect(installed.daemonPids()).toHaveLength(2)
@@ -276,6 +287,16 @@ test.each(['SIGTERM', '--end'])('%s ends all services, the daemon and the keeper
   expect(installed.daemonPids().filter(isAlive)).toEqual([])
   const output = readFrames(join(installed.home, 'state/logs/p/a')).map(({ bytes }) => bytes.toString())
   expect(output.join('')).toContain('bye')
+})
+
+test.runIf(existsSync('/dev/full'))('a log on a full disk does not end the keeper', async () => {
+  await using installed = new Installed('/dev/full')
+  expect((await installed.keeper()).answer).toBe('ready')
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const log = { ...installed.order('a', '').log, stream: '..' }
+  await expect(link.request('append', { log, record: {} })).rejects.toThrow('not below') // and is logged
+  expect(await link.request('spawn', installed.order('a', 'true'))).toMatchObject({ ok: true })
 })
 
 test('descriptors that the keeper was given by accident are closed', async () => {

@@ -1,6 +1,6 @@
 // The keeper as a process: takes the place of the one keeper, starts the daemon, and goes on whatever happens.
 import { closeSync, fstatSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import { readLockNote, tryFileLock } from '../lib/file-lock.ts'
 import { installationFor } from '../lib/installation.ts'
@@ -58,16 +58,19 @@ export function runKeeper(options: KeeperProcessOptions): void {
     tell(report, 'ready')
   } catch (error) {
     const known = error instanceof LocaldError ? error : new LocaldError('internal', String(error), { cause: error })
-    createLogger((line) => process.stderr.write(line)).log('error', 'The keeper could not start', { error })
+    createLogger(writeToLog).log('error', 'The keeper could not start', { error })
     tell(report, `error ${JSON.stringify({ code: known.code, message: known.message, hint: known.hint })}`)
     options.exit(1)
   }
 }
 
 function keep(installation: Installation, lock: FileLock, options: KeeperProcessOptions): void {
-  const logger = createLogger((line) => process.stderr.write(line))
+  const logger = createLogger(writeToLog)
   surviveErrors(logger)
-  process.chdir(installation.state)
+  // The daemon must come to the same paths from another working directory.
+  const home = options.env['LOCALD_HOME']
+  if (home !== undefined && home !== '') process.env['LOCALD_HOME'] = resolve(home)
+  process.chdir(installation.state) // holds on to no directory that a user may want to remove
   // What this keeper starts is its own, also when a service of another keeper started it.
   delete process.env[markerVariable]
 
@@ -120,6 +123,15 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
   api = listenUnixSocket(installation.apiSocket)
   daemon.start()
   logger.log('info', 'The keeper is ready', { pid: process.pid })
+}
+
+/** The standard error is the log. A full disk costs lines of it: an exception here would end every service. */
+function writeToLog(line: string): void {
+  try {
+    writeSync(2, line)
+  } catch {
+    // nowhere is left to tell it
+  }
 }
 
 /** Services depend on this process: an error of its own ends one request or one event, nothing else. */
