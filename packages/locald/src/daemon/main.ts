@@ -105,7 +105,12 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
     onGrew,
     logger,
     startedAt,
-    exit: () => void server.close(() => exit(0)),
+    exit: () => {
+      server.close()
+      // Streams would hold it open for ever; their clients come back to whoever is there next.
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      exit(0)
+    },
   })
 
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])

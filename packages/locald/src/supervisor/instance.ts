@@ -42,7 +42,7 @@ export type InstanceState =
       readonly since: number
       readonly exit: ServiceExit | null
       /** What comes afterwards: what the restart policy says, nothing, or another start. */
-      readonly then: 'policy' | 'stop' | 'start'
+      readonly afterwards: 'policy' | 'stop' | 'start'
       /** The signal that an `end` sent, for the reason of the exit; null when it exited by itself. */
       readonly signalled: string | null
       readonly killed: boolean
@@ -73,6 +73,8 @@ export interface InstanceMemory {
   readonly warnings: readonly string[]
   /** Processes of the last run that could not be ended. */
   readonly survivors: readonly string[]
+  /** Hash of the plan that its last completed run was started by. */
+  readonly completedHash: string | null
 }
 
 export interface Instance {
@@ -94,6 +96,7 @@ export const newInstance: Instance = {
     ports: [],
     warnings: [],
     survivors: [],
+    completedHash: null,
   },
 }
 

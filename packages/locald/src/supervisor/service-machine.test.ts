@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, constantFrom, property } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { newInstance, runOf } from './instance.ts'
 import type { Instance } from './instance.ts'
@@ -18,7 +18,7 @@ const identity = { pid: 100, startTime: 5, marker: 'm', lockLimit: null }
 
 const start: MachineInput = { type: 'start' }
 const met: MachineInput = { type: 'dependencies-met', run: 'r1' }
-const spawned: MachineInput = { type: 'spawned', run: 'r1', identity, at: 1000 }
+const spawned: MachineInput & { type: 'spawned' } = { type: 'spawned', run: 'r1', identity, at: 1000 }
 const healthy: MachineInput = {
   type: 'healthy',
   run: 'r1',
@@ -192,7 +192,7 @@ describe('next()', () => {
     instance = next(instance, start, settings, now).instance
     for (let crash = 1; crash <= crashLimit; crash++) {
       instance = next(instance, met, settings, now).instance
-      instance = next(instance, { ...spawned, at: now } as MachineInput, settings, now).instance
+      instance = next(instance, { ...spawned, at: now }, settings, now).instance
       instance = next(instance, exit(1), settings, now).instance
       instance = next(instance, emptied, settings, now).instance
       const due = dueAt(instance.state)
@@ -232,7 +232,7 @@ describe('next()', () => {
 })
 
 /** A keeper and a world that answer every effect, in an order that is up to fate. */
-const arbitraryInput = fc.constantFrom<MachineInput['type']>(
+const arbitraryInput = constantFrom<MachineInput['type']>(
   'start',
   'dependencies-met',
   'dependency-failed',
@@ -279,7 +279,7 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
 }
 
 describe('next(), from any state', () => {
-  const anywhere = fc.array(arbitraryInput, { maxLength: 40 }).map((types) => {
+  const anywhere = array(arbitraryInput, { maxLength: 40 }).map((types) => {
     let instance = newInstance
     types.forEach((type, count) => {
       instance = next(instance, inputFor(type, instance, count), settings, count * 100).instance
@@ -288,8 +288,8 @@ describe('next(), from any state', () => {
   })
 
   test('a stop ends in stopped once the tree is empty', () => {
-    fc.assert(
-      fc.property(anywhere, (instance) => {
+    assert(
+      property(anywhere, (instance) => {
         const stopped = next(instance, stop, settings, 10_000)
         const run = runOf(stopped.instance)
         if (run === null) {
@@ -304,8 +304,8 @@ describe('next(), from any state', () => {
   })
 
   test('a start is followed by a spawn as soon as its dependencies are met', () => {
-    fc.assert(
-      fc.property(anywhere, (instance) => {
+    assert(
+      property(anywhere, (instance) => {
         let at = next(instance, start, settings, 10_000).instance
         const run = runOf(at)
         if (at.state.id === 'stopping' && run !== null)
@@ -320,8 +320,8 @@ describe('next(), from any state', () => {
   })
 
   test('a new run never begins while an old one may have processes', () => {
-    fc.assert(
-      fc.property(anywhere, arbitraryInput, (instance, type) => {
+    assert(
+      property(anywhere, arbitraryInput, (instance, type) => {
         const step = next(instance, inputFor(type, instance, 7), settings, 10_000)
         if (step.effects.some((effect) => effect.type === 'spawn')) expect(runOf(instance)).toBeNull()
       }),
@@ -329,8 +329,8 @@ describe('next(), from any state', () => {
   })
 
   test('a state survives JSON', () => {
-    fc.assert(
-      fc.property(anywhere, (instance) => {
+    assert(
+      property(anywhere, (instance) => {
         expect(JSON.parse(JSON.stringify(instance))).toEqual(instance)
       }),
     )

@@ -146,7 +146,7 @@ function start(instance: Instance, now: number): Step {
       return step(fresh(instance), { id: 'waiting', since: now }, 'service.waiting')
     case 'stopping':
       return {
-        instance: { state: { ...state, then: 'start' }, memory: fresh(instance).memory },
+        instance: { state: { ...state, afterwards: 'start' }, memory: fresh(instance).memory },
         effects: [],
         event: null,
       }
@@ -191,7 +191,7 @@ function refused(instance: Instance, reason: string): Step {
   const { state } = instance
   if (state.id === 'starting') return step(instance, { id: 'failed', reason }, 'service.failed')
   if (state.id !== 'stopping') return unchanged(instance)
-  if (state.then === 'start') return step(instance, { id: 'waiting', since: state.since }, 'service.waiting')
+  if (state.afterwards === 'start') return step(instance, { id: 'waiting', since: state.since }, 'service.waiting')
   return step(instance, { id: 'stopped' }, 'service.stopped')
 }
 
@@ -250,7 +250,7 @@ function exited(
     run: state.run,
     since: ordered ? state.since : now,
     exit,
-    then: ordered ? state.then : instance.memory.wanted ? 'policy' : 'stop',
+    afterwards: ordered ? state.afterwards : instance.memory.wanted ? 'policy' : 'stop',
     signalled: ordered ? state.signalled : null,
     killed: ordered && state.killed,
   }
@@ -280,8 +280,8 @@ function emptied(instance: Instance, survivors: readonly string[], settings: Mac
   const { state } = instance
   if (state.id !== 'stopping') return unchanged(instance)
   const known = remember(instance, { survivors })
-  if (state.then === 'stop') return step(known, { id: 'stopped' }, 'service.stopped')
-  if (state.then === 'start') return step(known, { id: 'waiting', since: now }, 'service.waiting')
+  if (state.afterwards === 'stop') return step(known, { id: 'stopped' }, 'service.stopped')
+  if (state.afterwards === 'start') return step(known, { id: 'waiting', since: now }, 'service.waiting')
   return settle(known, state, settings, now)
 }
 
@@ -304,7 +304,8 @@ function settle(
       const readyAfterMs = settings.isTask
         ? Math.max(0, Date.parse(exit.at) - state.run.startedAt)
         : instance.memory.readyAfterMs
-      return step(remember(instance, { readyAfterMs }), { id: 'completed' }, 'service.completed')
+      const memory = { readyAfterMs, completedHash: state.run.hash }
+      return step(remember(instance, memory), { id: 'completed' }, 'service.completed')
     }
     case 'failed':
       return step(
@@ -337,7 +338,7 @@ function lost(instance: Instance, settings: MachineSettings, now: number): Step 
     run: state.run,
     since: now,
     exit,
-    then: state.id === 'stopping' ? state.then : instance.memory.wanted ? 'policy' : 'stop',
+    afterwards: state.id === 'stopping' ? state.afterwards : instance.memory.wanted ? 'policy' : 'stop',
     signalled: null,
     killed: false,
   }
@@ -354,7 +355,7 @@ function retire(instance: Instance): Step {
     case 'failed':
       return step(unwanted, { id: 'stopped' }, 'service.stopped')
     case 'stopping':
-      return { instance: { ...unwanted, state: { ...state, then: 'stop' } }, effects: [], event: null }
+      return { instance: { ...unwanted, state: { ...state, afterwards: 'stop' } }, effects: [], event: null }
     case 'stopped':
     case 'starting':
     case 'running':
@@ -364,12 +365,17 @@ function retire(instance: Instance): Step {
   }
 }
 
-function end(instance: Instance, then: 'policy' | 'stop' | 'start', settings: MachineSettings, now: number): Step {
+function end(
+  instance: Instance,
+  afterwards: 'policy' | 'stop' | 'start',
+  settings: MachineSettings,
+  now: number,
+): Step {
   const { state } = instance
   if (state.id === 'stopping') {
     // Asked again: the keeper may have to hurry, or there may be something else to do afterwards.
     return {
-      instance: { ...instance, state: { ...state, then } },
+      instance: { ...instance, state: { ...state, afterwards } },
       effects: [{ type: 'end', run: state.run }],
       event: null,
     }
@@ -380,7 +386,7 @@ function end(instance: Instance, then: 'policy' | 'stop' | 'start', settings: Ma
     run: state.run,
     since: now,
     exit: null,
-    then,
+    afterwards,
     signalled: settings.stopSignal,
     killed: false,
   }

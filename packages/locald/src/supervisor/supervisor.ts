@@ -173,17 +173,16 @@ export class Supervisor implements Disposable {
     const { plan } = request
     const project = plan.id
     const before = this.#state.projects.get(project)
-    const changed = new Set(before === undefined ? [] : differenceOf(before.planned.plan, plan).changed)
+    const moved = new Set(before === undefined ? [] : differenceOf(before.planned.plan, plan).changed)
     const leaving = before === undefined ? [] : leavingServices(before, plan)
-    this.#plan(project, { plan, leaving, flags: request.flags, warnings: request.warnings })
+    this.#plan({ plan, leaving, flags: request.flags, warnings: request.warnings })
     if (request.kind === 'start') {
       const foreground = { order: request.order, restart: request.restart, exitCode: null }
       this.#record(null, [{ kind: 'foreground', project, foreground }])
     }
-    for (const service of plan.services) {
-      for (const { instance } of service.instances)
-        this.#ensureInstance({ project, key: instanceKey(service.name, instance) })
-    }
+    const changed = new Set(
+      plan.services.filter((s) => moved.has(s.name) || this.#isOutdated(project, s)).map((s) => s.name),
+    )
     const starting = this.#servicesToStart(project, request.services, changed)
     const keys = keysOf(plan, request.services)
     const timeoutAt = request.timeoutMs === null ? null : this.#deps.clock.now() + request.timeoutMs
@@ -198,6 +197,16 @@ export class Supervisor implements Disposable {
       if (!restarts && starting.has(name)) this.#apply({ project, key }, { type: 'start' })
     }
     this.#advance(project)
+  }
+
+  /** Whether an instance of it runs by another definition than the plan's, however long that has been so. */
+  #isOutdated(project: string, service: ServicePlan): boolean {
+    return service.instances.some(({ instance }) => {
+      const known = this.#instance({ project, key: instanceKey(service.name, instance) })
+      const run = known === undefined ? null : runOf(known)
+      const hash = run?.hash ?? (known?.state.id === 'completed' ? known.memory.completedHash : null)
+      return hash !== null && hash !== service.hash
+    })
   }
 
   /** A completed task runs again only when one that depends on it is about to start, or when its definition changed. */
@@ -247,11 +256,10 @@ export class Supervisor implements Disposable {
     const project = plan.id
     const { planned } = this.#project(project)
     const names = new Set(keys.map((key) => splitInstanceKey(key).service))
-    this.#plan(project, { ...planned, plan: withServices(planned.plan, plan, names), warnings })
+    this.#plan({ ...planned, plan: withServices(planned.plan, plan, names), warnings })
     const timeoutAt = timeoutMs === null ? null : this.#deps.clock.now() + timeoutMs
     this.#accept({ id: order, kind: 'restart', project, keys, timeoutAt, superseded: {} })
     for (const key of keys) {
-      this.#ensureInstance({ project, key })
       const instance = this.#instance({ project, key })
       if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'restart')
       else this.#apply({ project, key }, { type: 'start' })
@@ -633,20 +641,23 @@ export class Supervisor implements Disposable {
     this.#deps.record(event, changes)
   }
 
-  #plan(project: string, planned: ProjectPlan): void {
-    const change: Change = { kind: 'project', project, planned }
-    applyChange(this.#state, change)
-    this.#deps.record({ type: 'project.planned', project, status: this.status(project) }, [change])
+  /** Takes over a plan, with an instance for everything in it. */
+  #plan(planned: ProjectPlan): void {
+    const project = planned.plan.id
+    const planning: Change = { kind: 'project', project, planned }
+    applyChange(this.#state, planning)
+    const known = this.#project(project).instances
+    const all = keysOf(planned.plan, new Set(planned.plan.services.map((s) => s.name)))
+    const created = all
+      .filter((key) => !known.has(key))
+      .map((key): Change => ({ kind: 'instance', project, key, instance: newInstance }))
+    for (const change of created) applyChange(this.#state, change)
+    this.#deps.record({ type: 'project.planned', project, status: this.status(project) }, [planning, ...created])
   }
 
   #setPending(project: string, key: string, end: PendingEnd | null): void {
     if ((this.#project(project).pending.get(key) ?? null) === end) return
     this.#record(null, [{ kind: 'pending', project, key, end }])
-  }
-
-  #ensureInstance(slot: Slot): void {
-    if (this.#instance(slot) !== undefined) return
-    this.#recordInstance(slot, 'service.updated', { kind: 'instance', ...slot, instance: newInstance })
   }
 
   #snapshot(slot: Slot): ServiceSnapshot | null {
