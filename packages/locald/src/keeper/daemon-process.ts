@@ -73,12 +73,18 @@ export class DaemonProcess {
   start(): void {
     this.#timer = null
     this.#expected = null
+    let child: ChildProcess
     try {
-      this.#child = this.#spawn()
+      child = this.#spawn()
     } catch (error) {
       this.#options.logger.log('error', 'Cannot start the daemon', { error })
       this.#onCrash()
+      return
     }
+    this.#child = child
+    this.#options.logger.log('info', 'The daemon was started', { pid: child.pid })
+    const socket = child.stdio[4]
+    if (socket instanceof Duplex) this.#options.onStarted(socket)
   }
 
   /** Its next exit is no crash. */
@@ -116,12 +122,8 @@ export class DaemonProcess {
         detached: true, // a terminal's Ctrl-C is not meant for it
       })
       child.on('error', (error) => logger.log('error', 'Cannot start the daemon', { error }))
-      // `exit` does not come when the start failed, `close` comes either way and after the socket's end.
       child.on('exit', (code, signal) => this.#onExit(code, signal))
       if (child.pid === undefined) throw new Error(`Cannot run "${process.execPath}"`)
-      const socket = child.stdio[4]
-      if (socket instanceof Duplex) this.#options.onStarted(socket)
-      logger.log('info', 'The daemon was started', { pid: child.pid })
       return child
     } finally {
       closeSync(output)
