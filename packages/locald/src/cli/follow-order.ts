@@ -1,7 +1,7 @@
 // Gives an order and shows what comes of it, until it ends or the caller leaves.
 import { randomUUID } from 'node:crypto'
 import { projectEvent } from '@locald/protocol'
-import type { OrderEnded, OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import type { OrderEnded, OrderKind, OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
 import type { ApiClient } from '../client/api-client.ts'
 import type { CommandContext } from './command.ts'
 import { LiveArea } from './output/live-area.ts'
@@ -93,7 +93,7 @@ interface Display extends Disposable {
 
 function createDisplay(context: CommandContext, followed: FollowedOrder, subject: Subject): Display {
   if (followed.quiet === true) return { update: () => {}, [Symbol.dispose]: () => {} }
-  return context.output.isLive ? liveDisplay(context, followed, subject) : lineDisplay(context, subject)
+  return context.output.isLive ? liveDisplay(context, followed, subject) : lineDisplay(context, followed, subject)
 }
 
 function liveDisplay({ output, now }: CommandContext, { title, isDone }: FollowedOrder, subject: Subject): Display {
@@ -123,19 +123,29 @@ function liveDisplay({ output, now }: CommandContext, { title, isDone }: Followe
   }
 }
 
-function lineDisplay({ output, now }: CommandContext, subject: Subject): Display {
+function lineDisplay({ output, now }: CommandContext, followed: FollowedOrder, subject: Subject): Display {
   const changes = new ChangeLines()
   let isFirst = true
   return {
     update: () => {
       const { services } = subject.project()
       for (const snapshot of subject.concerned()) {
-        const line = changes.next(labelIn(services, snapshot), snapshot, now())
-        // Where everything stood before the order is no change.
-        if (line !== null && !isFirst) output.note(line)
+        const label = labelIn(services, snapshot)
+        // What is where it should be before anything has happened is no change.
+        if (isFirst && followed.isDone(snapshot)) changes.skip(label, snapshot)
+        if (isFirst || !isWorthALine(followed.request.kind, snapshot)) continue
+        const line = changes.next(label, snapshot, now())
+        if (line !== null) output.note(line)
       }
       isFirst = false
     },
     [Symbol.dispose]: () => {},
   }
+}
+
+/** An order that starts something passes through states that last for an instant, or were there before it. */
+function isWorthALine(kind: OrderKind, { state, waiting_for: unmet }: ServiceSnapshot): boolean {
+  if (state === 'waiting') return unmet.length > 0
+  if (state === 'stopped' || state === 'stopping') return kind === 'stop'
+  return true
 }

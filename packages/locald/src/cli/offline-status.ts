@@ -1,7 +1,9 @@
 // What `status` and `why` answer when no daemon runs: everything is stopped.
 import { LocaldError } from '@locald/protocol'
 import type { AllProjects, ProjectStatus, ServiceSnapshot, WhyAnswer } from '@locald/protocol'
+import { serviceHost } from '../plan/addresses.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { urlFor } from '../plan/service-url.ts'
 import type { CommandContext } from './command.ts'
 import { offlinePlan, plannedInstance } from './offline-project.ts'
 
@@ -48,7 +50,9 @@ function statusOf({ id, name, root, file, services }: Plan, warnings: readonly s
   }
 }
 
-function stopped({ name, config, dependsOn }: ServicePlan, instance: number, port: number | null): ServiceSnapshot {
+function stopped({ name, config, dependsOn }: ServicePlan, instance: number, planned: number | null): ServiceSnapshot {
+  // As the daemon does it: a service that need not listen shows no port before it was seen listening.
+  const port = config.listening === 'may' && typeof config.port !== 'number' ? null : planned
   return {
     name,
     instance,
@@ -57,8 +61,8 @@ function stopped({ name, config, dependsOn }: ServicePlan, instance: number, por
     health: { status: 'none', source: null },
     pid: null,
     port,
-    ports: [],
-    url: null,
+    ports: port === null ? [] : [port],
+    url: port === null ? null : urlFor(config.type, serviceHost, port),
     restarts: 0,
     exit: null,
     started_at: null,

@@ -50,7 +50,10 @@ async function lastWords(
   const lines: LogLine[] = []
   try {
     const request = { services: [label], tail: lastLines, ...(run > 0 ? { run } : {}) }
-    for await (const line of client.logs(selector, request)) lines.push(line)
+    for await (const line of client.logs(selector, request)) {
+      // What happened to it is said already.
+      if (line.stream !== 'locald') lines.push(line)
+    }
   } catch (error) {
     // The report on the failure is worth more than its illustration.
     if (!(error instanceof LocaldError)) throw error

@@ -83,8 +83,9 @@ async function watchStopping(context: CommandContext, client: ApiClient): Promis
     for (const project of projects) {
       for (const snapshot of project.services) {
         const label = `${project.project} ${labelIn(project.services, snapshot)}`
+        if (isFirst) changes.skip(label, snapshot)
         const line = changes.next(label, snapshot, now())
-        if (line !== null && !isFirst) output.note(line)
+        if (line !== null) output.note(line)
       }
     }
     isFirst = false

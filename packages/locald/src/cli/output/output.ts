@@ -78,7 +78,12 @@ function screenOn(
     },
     style: styleFor(wantsColours(isTerminal, env)),
     isTerminal,
-    width: () => (isTerminal ? (stream.columns ?? 80) : null),
-    height: () => (isTerminal ? (stream.rows ?? 24) : null),
+    width: () => (isTerminal ? known(stream.columns, 80) : null),
+    height: () => (isTerminal ? known(stream.rows, 24) : null),
   }
+}
+
+/** A terminal that was never told its size says 0. */
+function known(size: number | undefined, otherwise: number): number {
+  return size === undefined || size === 0 ? otherwise : size
 }

@@ -71,13 +71,21 @@ function frameAt(now: number): string {
 export class ChangeLines {
   readonly #last = new Map<string, string>()
 
+  /** Takes note of how an instance is, without a line. */
+  skip(label: string, snapshot: ServiceSnapshot): void {
+    this.#last.set(label, keyOf(snapshot))
+  }
+
   /** The line for what this instance does now; null when the last line says it already. */
   next(label: string, snapshot: ServiceSnapshot, now: number): string | null {
-    const text = `${label} ${describeService(snapshot, now)}`
-    // A running clock or another probe's words are no change.
-    const key = `${snapshot.state} ${snapshot.health.status} ${snapshot.run} ${snapshot.waiting_for.map((unmet) => unmet.service).join()}`
-    if (this.#last.get(label) === key || (snapshot.state === 'stopped' && !this.#last.has(label))) return null
+    const key = keyOf(snapshot)
+    if (this.#last.get(label) === key) return null
     this.#last.set(label, key)
-    return text
+    return `${label} ${describeService(snapshot, now)}`
   }
+}
+
+/** A running clock or another probe's words are no change. */
+function keyOf({ state, health, run, waiting_for: unmet }: ServiceSnapshot): string {
+  return [state, health.status, run, ...unmet.map(({ service }) => service)].join(' ')
 }
