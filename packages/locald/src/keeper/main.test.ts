@@ -18,7 +18,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { rolldown } from 'rolldown'
+import { build } from 'tsdown'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectKeeper } from './client.ts'
 import { isAlive, readFrames } from './keeper-rig.ts'
@@ -47,12 +47,17 @@ net.createServer((client) => { client.pipe(keeper); keeper.pipe(client) }).liste
 beforeAll(async () => {
   mkdirSync(cache, { recursive: true })
   built = mkdtempSync(join(cache, 'keeper-'))
-  const bundle = await rolldown({
-    input: { keeper: join(here, '../bin/keeper.ts') },
-    platform: 'node',
+  await build({
+    config: false,
+    entry: { keeper: join(here, '../bin/keeper.ts') },
+    format: 'cjs',
+    outDir: built,
+    clean: false,
+    dts: false,
+    noExternal: [/.*/],
     external: [/^koffi$/, /^@lydell\//],
+    logLevel: 'error',
   })
-  await bundle.write({ dir: built, format: 'cjs', entryFileNames: '[name].cjs' })
   writeFileSync(join(built, 'daemon.cjs'), scriptedDaemon)
 })
 
