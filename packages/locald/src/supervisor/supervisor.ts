@@ -102,6 +102,8 @@ export class Supervisor implements Disposable {
   readonly #checks = new Map<string, PreparedCheck>()
   /** The unmet dependencies last told of a waiting instance. */
   readonly #told = new Map<string, string>()
+  /** While an order is being given out: nothing follows from the half of it. */
+  #isOrdering = false
   #disposed = false
 
   constructor(state: SupervisorState, deps: SupervisorDependencies) {
@@ -186,17 +188,18 @@ export class Supervisor implements Disposable {
     const starting = this.#servicesToStart(project, request.services, changed)
     const keys = keysOf(plan, request.services)
     const timeoutAt = request.timeoutMs === null ? null : this.#deps.clock.now() + request.timeoutMs
-    this.#accept({ id: request.order, kind: request.kind, project, keys, timeoutAt, superseded: {} })
-    for (const service of leaving) this.#retire(project, keysOf({ services: leaving }, new Set([service.name])))
-    for (const key of keys) {
-      const instance = this.#instance({ project, key })
-      const name = splitInstanceKey(key).service
-      if (instance === undefined) continue
-      const restarts = changed.has(name) && (instance.state.id === 'starting' || instance.state.id === 'running')
-      this.#setPending(project, key, restarts ? 'restart' : null)
-      if (!restarts && starting.has(name)) this.#apply({ project, key }, { type: 'start' })
-    }
-    this.#advance(project)
+    const order: Order = { id: request.order, kind: request.kind, project, keys, timeoutAt, superseded: {} }
+    this.#order(order, () => {
+      this.#retire(project, keysOf({ services: leaving }, new Set(leaving.map((s) => s.name))))
+      for (const key of keys) {
+        const instance = this.#instance({ project, key })
+        const name = splitInstanceKey(key).service
+        if (instance === undefined) continue
+        const restarts = changed.has(name) && (instance.state.id === 'starting' || instance.state.id === 'running')
+        this.#setPending(project, key, restarts ? 'restart' : null)
+        if (!restarts && starting.has(name)) this.#apply({ project, key }, { type: 'start' })
+      }
+    })
   }
 
   /** Whether an instance of it runs by another definition than the plan's, however long that has been so. */
@@ -229,17 +232,17 @@ export class Supervisor implements Disposable {
 
   /** Stops instances, dependents before what they depend on. `now`: with SIGKILL at once, and all together. */
   stop(project: string, order: string, keys: readonly string[], now: boolean): void {
-    this.#accept({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {} })
-    this.#retire(project, keys)
-    for (const key of now ? keys : []) {
-      const instance = this.#instance({ project, key })
-      const run = instance === undefined ? null : runOf(instance)
-      if (run === null) continue
-      this.#setPending(project, key, null)
-      this.#apply({ project, key }, { type: 'stop' })
-      this.#end({ project, key }, run, 0)
-    }
-    this.#advance(project)
+    this.#order({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {} }, () => {
+      this.#retire(project, keys)
+      for (const key of now ? keys : []) {
+        const instance = this.#instance({ project, key })
+        const run = instance === undefined ? null : runOf(instance)
+        if (run === null) continue
+        this.#setPending(project, key, null)
+        this.#apply({ project, key }, { type: 'stop' })
+        this.#end({ project, key }, run, 0)
+      }
+    })
   }
 
   /** Nothing of these starts any more, and those with processes are ended when their turn has come. */
@@ -258,13 +261,13 @@ export class Supervisor implements Disposable {
     const names = new Set(keys.map((key) => splitInstanceKey(key).service))
     this.#plan({ ...planned, plan: withServices(planned.plan, plan, names), warnings })
     const timeoutAt = timeoutMs === null ? null : this.#deps.clock.now() + timeoutMs
-    this.#accept({ id: order, kind: 'restart', project, keys, timeoutAt, superseded: {} })
-    for (const key of keys) {
-      const instance = this.#instance({ project, key })
-      if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'restart')
-      else this.#apply({ project, key }, { type: 'start' })
-    }
-    this.#advance(project)
+    this.#order({ id: order, kind: 'restart', project, keys, timeoutAt, superseded: {} }, () => {
+      for (const key of keys) {
+        const instance = this.#instance({ project, key })
+        if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'restart')
+        else this.#apply({ project, key }, { type: 'start' })
+      }
+    })
   }
 
   /** Clients that hold a foreground `start` open: one more, one less, or 0 to begin waiting for the first. */
@@ -372,7 +375,7 @@ export class Supervisor implements Disposable {
   /** Whatever may have become possible by the last change: ends whose turn has come, starts, orders that are over. */
   #advance(project: string): void {
     const record = this.#state.projects.get(project)
-    if (record === undefined || this.#disposed) return
+    if (record === undefined || this.#disposed || this.#isOrdering) return
     for (const [key, end] of record.pending) this.#advanceEnd({ project, key }, end)
     for (const [key, instance] of record.instances) {
       if (instance.state.id === 'waiting' && !record.pending.has(key)) this.#advanceStart({ project, key })
@@ -448,6 +451,23 @@ export class Supervisor implements Disposable {
     return null
   }
 
+  #order(order: Order, giveOut: () => void): void {
+    this.#accept(order)
+    this.#armOrder(order)
+    this.#atOnce(order.project, giveOut)
+  }
+
+  /** Only when all of it is done is looked at what follows. */
+  #atOnce(project: string, work: () => void): void {
+    this.#isOrdering = true
+    try {
+      work()
+    } finally {
+      this.#isOrdering = false
+    }
+    this.#advance(project)
+  }
+
   /** A later order of the opposite kind takes over; two that want the same go on side by side. */
   #accept(order: Order): void {
     for (const earlier of this.#state.orders.values()) {
@@ -460,7 +480,6 @@ export class Supervisor implements Disposable {
     const { id, kind, project, keys } = order
     const services = keys.map((key) => this.#label({ project, key }))
     this.#record({ type: 'order.accepted', project, order: id, kind, services }, [{ kind: 'order', order }])
-    this.#armOrder(order)
   }
 
   #armOrder(order: Order): void {
@@ -518,8 +537,7 @@ export class Supervisor implements Disposable {
     const { foreground, instances } = this.#project(project)
     if (foreground === null) return
     this.#record(null, [{ kind: 'foreground', project, foreground: { ...foreground, exitCode } }])
-    this.#retire(project, [...instances.keys()])
-    this.#advance(project)
+    this.#atOnce(project, () => this.#retire(project, [...instances.keys()]))
   }
 
   #launch(slot: Slot, run: Run): void {
