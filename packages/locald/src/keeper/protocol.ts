@@ -61,7 +61,7 @@ export interface RunInfo {
 
 /**
  * Something that happened to a run, numbered by the keeper. Facts are kept until they are acknowledged and are sent again
- * to the next daemon.
+ * to the next daemon. A keeper's numbers are above those of every earlier keeper.
  */
 export type Fact = { readonly seq: number; readonly at: number; readonly run: string } & (
   | { readonly type: 'spawned'; readonly identity: RunIdentity }
@@ -74,7 +74,10 @@ export type Fact = { readonly seq: number; readonly at: number; readonly run: st
     }
   /** An `end` sent SIGKILL, because these were still there after the time-out. */
   | { readonly type: 'killed'; readonly members: readonly Member[] }
-  /** After `exited`, and after an `end` if there was one: nothing is left of the tree, but for `survivors`. */
+  /**
+   * After `exited`, and after an `end` if there was one: nothing is left of the tree, but for `survivors`. When the leader
+   * itself is a survivor there was no `exited`; it follows if the leader ends after all.
+   */
   | { readonly type: 'emptied'; readonly survivors: readonly (Member & { readonly reason: string })[] }
 )
 
