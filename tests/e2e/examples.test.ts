@@ -79,7 +79,7 @@ test('examples/env-test resolves every level of the environment', async () => {
     value: 'service',
     source: 'service',
     file: join(project.directory, 'locald.toml'),
-    line: 13,
+    line: 15,
   })
   expect(variable('OVERRIDDEN')).toMatchObject({ value: 'local', source: 'dotenv', line: 1 })
   expect(variable('FROM_FILE')).toMatchObject({ value: 'yes', source: 'env_file', line: 2 })

@@ -1,6 +1,6 @@
 // Gathers, at the last moment, everything a run is spawned with: env files are read again at every start.
 import { LocaldError } from '@locald/protocol'
-import type { Command, LogsConfig } from '../config/config.ts'
+import type { LogsConfig } from '../config/config.ts'
 import type { LogTarget } from '../keeper/protocol.ts'
 import { describeHolder, holderOf } from '../lib/port-holder.ts'
 import { environmentFor } from '../plan/environment.ts'
@@ -9,6 +9,7 @@ import { launchOf } from '../plan/launch.ts'
 import { planFor } from '../plan/plan-for.ts'
 import type { Environment, Plan } from '../plan/plan.ts'
 import { readEnvLayers } from '../plan/read-plan.ts'
+import { serviceArgv } from '../plan/service-argv.ts'
 import type { Run } from '../supervisor/instance.ts'
 import type { Place, PreparedCheck, Prepared } from '../supervisor/supervisor.ts'
 import type { Shells } from './shells.ts'
@@ -42,7 +43,7 @@ export async function prepareRun(place: Place, run: Run, preparation: Preparatio
     order: {
       run: run.id,
       tag: { project: plan.id, service: service.name, instance: instance.instance, hash: run.hash },
-      argv: argvOf(command),
+      argv: serviceArgv(command, service.config),
       cwd: service.config.workdir,
       env,
       tty: service.config.tty ? terminal : null,
@@ -120,8 +121,4 @@ function environmentOf({ project, instance }: Place, layers: Layers, shells: She
 
 function variablesOf(environment: Environment): Readonly<Record<string, string>> {
   return Object.fromEntries(environment.map(({ name, value }) => [name, value]))
-}
-
-function argvOf(command: Command): readonly string[] {
-  return typeof command === 'string' ? ['/bin/sh', '-c', command] : command
 }
