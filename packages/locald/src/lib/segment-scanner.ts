@@ -19,6 +19,8 @@ export interface SegmentScan {
   readonly indexed: number
   /** Position after the last whole frame. */
   readonly end: number
+  /** Position after the last byte of the file. */
+  readonly fileEnd: number
   /** `torn`: the last frame is cut short, or still being written. `damaged`: bytes at `end` are no frame. */
   readonly state: 'whole' | 'torn' | 'damaged'
   /** Run of the last frame; 0 without one. */
@@ -52,8 +54,10 @@ export class SegmentScanner {
     this.#file = file
     this.#end = file.firstSeq
     const first = this.#headerAt(file.firstSeq)
-    const indexed = first === null ? [] : this.#trusted(readIndexFile(file.index))
+    const indexed = this.#trusted(readIndexFile(file.index))
     if (first !== null) this.#entries.push(toEntry(first), ...indexed)
+    // A damaged beginning takes nothing from what the index knows of the rest.
+    else if (indexed.length > 0) this.#entries.push({ seq: file.firstSeq, at: 0, run: 0, open: 0 }, ...indexed)
     this.#indexed = indexed.length
     this.#end = this.#entries.at(-1)?.seq ?? file.firstSeq
   }
@@ -71,6 +75,7 @@ export class SegmentScanner {
       entries: this.#entries,
       indexed: this.#indexed,
       end: this.#end,
+      fileEnd: this.#file.firstSeq + this.#file.size,
       state: this.#state,
       lastRun: this.#lastRun,
       open: this.#open,

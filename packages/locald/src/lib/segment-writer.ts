@@ -513,7 +513,7 @@ export class SegmentWriter {
         if (scan.state === 'torn') ftruncateSync(fd, scan.end - firstSeq)
         // Behind damage nothing can be found again, so nothing is added there: the next segment begins after it.
         kept = scan.state !== 'damaged'
-        this.#seq = kept ? scan.end : firstSeq + size
+        this.#seq = kept ? scan.end : scan.fileEnd
         if (kept) {
           this.#open = scan.open
           this.#diskRun = scan.lastRun

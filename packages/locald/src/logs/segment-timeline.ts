@@ -39,9 +39,10 @@ export class SegmentTimeline {
     return new SegmentTimeline(directory, await listSegments(directory))
   }
 
-  /** Position after the last whole frame. */
+  /** Position after the last whole frame, or after the damage behind it. */
   async end(): Promise<number> {
-    return (await this.#last())?.end ?? 0
+    const last = await this.#last()
+    return last?.state === 'damaged' ? last.fileEnd : (last?.end ?? 0)
   }
 
   /** The newest run; 0 without any. */
@@ -63,9 +64,9 @@ export class SegmentTimeline {
     return this.#startOf(index, laterEntry === -1 ? entries.at(-1) : entries[laterEntry - 1])
   }
 
-  /** A place before which everything up to this time lies. */
+  /** A place before which everything up to this millisecond lies. */
   async placeAfterTime(at: number): Promise<number> {
-    return this.#placeAfter((entry) => entry.at <= at)
+    return this.#placeAfter((entry) => Math.floor(entry.at) <= at)
   }
 
   /** A place to start at in order to find all of a run. */
@@ -148,5 +149,5 @@ async function scanSegment(directory: string, { name, firstSeq }: SegmentName): 
 }
 
 function emptyScan(end: number): SegmentScan {
-  return { entries: [], indexed: 0, end, state: 'whole', lastRun: 0, open: 0 }
+  return { entries: [], indexed: 0, end, fileEnd: end, state: 'whole', lastRun: 0, open: 0 }
 }

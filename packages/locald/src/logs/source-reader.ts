@@ -78,7 +78,7 @@ export class SourceReader implements AsyncDisposable {
     while (this.head === undefined && !isOver()) {
       const isEnd = !(await this.#readWindow())
       if (isEnd && this.#range.partsAtEnd) this.giveParts()
-      if (this.#queue.length > 0) return true
+      if (this.head !== undefined) return true
       this.#position = this.#assembler.position()
       if (isEnd) return false
     }
@@ -115,7 +115,7 @@ export class SourceReader implements AsyncDisposable {
       return true
     }
     for (const { header, payload } of result.frames) {
-      if (header.seq >= stop) return this.#queue.length > 0
+      if (header.seq >= stop) return this.head !== undefined
       this.#enqueue(this.#assembler.add(header, payload))
     }
     return true
