@@ -23,7 +23,7 @@ import type { KeeperHello } from '../keeper/protocol.ts'
 import type { Installation } from '../lib/installation.ts'
 import { listListeners } from '../lib/listening-sockets.ts'
 import type { Logger } from '../lib/logger.ts'
-import { describeHolder, holderOfListener } from '../lib/port-holder.ts'
+import { describeHolder, holdersOf } from '../lib/port-holder.ts'
 import { membersByRun, readProcesses } from '../lib/process-tree.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import { version } from '../lib/version.ts'
@@ -404,15 +404,19 @@ export class Daemon implements DaemonControl {
     if (wanted.length === 0) return
     const listeners = await listListeners()
     const isOurs = record === undefined ? () => false : this.#ownership(record)
-    const problems: string[] = []
-    for (const { service, port } of wanted) {
-      const listener = listeners.find((l) => l.port === port)
-      if (listener === undefined) continue
-      const holder = await holderOfListener(listener)
-      const pid = holder.pid
-      if (pid !== null && [...(record?.instances.keys() ?? [])].some((key) => isOurs(key, pid))) continue
-      problems.push(`port ${port} of "${service}" is held by ${describeHolder(holder)}`)
-    }
+    const taken = wanted.flatMap((i) =>
+      listeners
+        .filter((l) => l.port === i.port)
+        .slice(0, 1)
+        .map((listener) => ({ ...i, listener })),
+    )
+    const holders = await holdersOf(taken.map(({ listener }) => listener))
+    const isOwn = (pid: number): boolean => [...(record?.instances.keys() ?? [])].some((key) => isOurs(key, pid))
+    const problems = taken.flatMap(({ service, port, listener }) => {
+      const holder = holders.get(listener.inode)
+      if (holder === undefined || (holder.pid !== null && isOwn(holder.pid))) return []
+      return [`port ${port} of "${service}" is held by ${describeHolder(holder)}`]
+    })
     if (problems.length === 0) return
     throw new LocaldError('port_taken', `Cannot start "${plan.name}": ${problems.join('; ')}`, {
       hint: 'End that process, or choose another port. Without "port" locald assigns a free one',

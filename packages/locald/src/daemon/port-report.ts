@@ -1,7 +1,7 @@
 // Which ports a project has, and who is on them.
 import type { PortRow } from '@locald/protocol'
 import type { Listener } from '../lib/listener.ts'
-import { holderOfListener } from '../lib/port-holder.ts'
+import { holdersOf } from '../lib/port-holder.ts'
 import type { PortHolder } from '../lib/port-holder.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
@@ -23,24 +23,16 @@ export async function portRows(
       portsOf(service, planned, instances).map(([port, kind]) => ({ planned, port, kind })),
     ),
   )
-  return await Promise.all(
-    rows.map(async ({ planned, port, kind }): Promise<PortRow> => {
-      const { service, instance } = planned
-      const listener = listeners.find((l) => l.port === port)
-      const holder = listener === undefined ? null : await holderOfListener(listener)
-      const ours =
-        holder?.pid !== null && holder?.pid !== undefined && isOurs(instanceKey(service, instance), holder.pid)
-      return {
-        project: plan.name,
-        service,
-        instance,
-        port,
-        kind,
-        listening: ours,
-        holder: ours ? null : holderShown(holder),
-      }
-    }),
-  )
+  const listenerOn = (port: number): Listener | undefined => listeners.find((l) => l.port === port)
+  const holders = await holdersOf(rows.flatMap(({ port }) => listenerOn(port) ?? []))
+  return rows.map(({ planned, port, kind }): PortRow => {
+    const { service, instance } = planned
+    const holder = holders.get(listenerOn(port)?.inode ?? -1) ?? null
+    const pid = holder?.pid ?? null
+    const isOwn = pid !== null && isOurs(instanceKey(service, instance), pid)
+    const shown = isOwn ? null : holderShown(holder)
+    return { project: plan.name, service, instance, port, kind, listening: isOwn, holder: shown }
+  })
 }
 
 function portsOf(

@@ -51,7 +51,6 @@ export type InstanceState =
   | { readonly id: 'completed' }
   | { readonly id: 'failed'; readonly reason: string }
 
-export type StateId = InstanceState['id']
 
 /** What is remembered of an instance across its states. */
 export interface InstanceMemory {
