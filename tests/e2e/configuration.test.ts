@@ -91,7 +91,7 @@ env = { OTHER = "\${services.nobody.url}" }
   const { diagnostics } = (await project.locald('check', '--json')).json<CheckAnswer>()
   const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error')
   expect(errors).toHaveLength(1)
-  expect(errors[0]).toMatchObject({ line: 6 })
+  expect(errors[0]).toMatchObject({ line: 7 })
   expect(errors[0]?.message).toContain('nobody')
 })
 

@@ -67,7 +67,7 @@ start_timeout = "100s"
   expect((await project.status()).services).toHaveLength(1)
   expect(performance.now() - asked).toBeLessThan(5000)
   expect((await up.ended).code).toBe(0)
-  expect((await project.lines('print', '-n', '1')).at(-1)).toBe('the end')
+  expect((await project.lines('print', '-n', '5')).at(-1)).toBe('the end')
 })
 
 test('stdout and stderr are told apart without a terminal', async () => {
