@@ -23,8 +23,10 @@ export interface AssemblerOptions {
   readonly from: ReadPosition
   /** Default 64 KiB. */
   readonly maxLineBytes?: number
-  /** Says of several lines at once whether one may be wanted. Lines that are not are left out. */
+  /** Says of several lines at once whether one may be wanted. Lines that are not may be left out. */
   readonly mayWant?: (lines: string) => boolean
+  /** Says it of one line. */
+  readonly wants?: (line: string) => boolean
 }
 
 const streams = ['pty', 'stdout', 'stderr'] as const
@@ -75,13 +77,15 @@ interface Given {
 export class LineAssembler {
   readonly #maxLineBytes: number
   readonly #mayWant: ((lines: string) => boolean) | undefined
+  readonly #wants: ((line: string) => boolean) | undefined
   readonly #states: readonly StreamState[]
   #consumed: number
   #lines: AssembledLine[] = []
 
-  constructor({ from, maxLineBytes = 64 * 1024, mayWant }: AssemblerOptions) {
+  constructor({ from, maxLineBytes = 64 * 1024, mayWant, wants }: AssemblerOptions) {
     this.#maxLineBytes = maxLineBytes
     this.#mayWant = mayWant
+    this.#wants = wants
     this.#consumed = from.position
     this.#states = streams.map((stream) => {
       const open = from.open.find((line) => line.stream === stream)
@@ -193,16 +197,18 @@ export class LineAssembler {
       end = ascii ? to + 1 : bytes.indexOf(10, end) + 1
       const line = text.slice(from, to)
       const next = base + end
+      from = to + 1
+      const shown = hasReturns ? afterReturns(line) : line
+      if (this.#wants?.(shown) === false) continue
       this.#lines.push({
         at,
         stream,
         run,
-        text: hasReturns ? afterReturns(line) : line,
+        text: shown,
         continues: false,
         end: next,
         after: () => ({ position: seq, open: [...others, { stream, run, start: next, continued: false }] }),
       })
-      from = to + 1
     }
   }
 

@@ -80,7 +80,7 @@ interface Next {
 
 function takeLines({ reader, until }: Next, lines: SourceLine[]): void {
   for (let line = reader.head; line !== undefined && lines.length < batchLines; line = reader.head) {
-    if (line.at > until) return
+    if (line.order > until) return
     lines.push(line)
     reader.shift()
   }
@@ -88,15 +88,15 @@ function takeLines({ reader, until }: Next, lines: SourceLine[]): void {
 
 function earliest(readers: readonly SourceReader[]): Next | null {
   let best: SourceReader | null = null
-  let bestAt = Infinity
+  let bestOrder = Infinity
   let until = Infinity
   for (const reader of readers) {
-    const at = reader.head?.at ?? Infinity
-    if (best === null || at < bestAt) {
-      until = Math.min(until, bestAt)
+    const order = reader.head?.order ?? Infinity
+    if (best === null || order < bestOrder) {
+      until = Math.min(until, bestOrder)
       best = reader
-      bestAt = at
-    } else until = Math.min(until, at)
+      bestOrder = order
+    } else until = Math.min(until, order)
   }
   return best === null ? null : { reader: best, until }
 }

@@ -100,7 +100,7 @@ async function beginningFor(filter: LineFilter, timeline: SegmentTimeline): Prom
 interface Tail {
   readonly plan: SourcePlan
   /** The last lines of this source, at least as many as are asked for if there are so many. */
-  readonly lines: readonly { readonly at: number; readonly end: number }[]
+  readonly lines: readonly { readonly order: number; readonly end: number }[]
   readonly end: number
 }
 
@@ -117,13 +117,13 @@ async function tailOf({ plan, timeline, stop, stopIsEnd }: Draft, count: number)
   }
 }
 
-async function lastOf(plan: SourcePlan, count: number): Promise<{ at: number; end: number }[]> {
-  const lines: { at: number; end: number }[] = []
+async function lastOf(plan: SourcePlan, count: number): Promise<{ order: number; end: number }[]> {
+  const lines: { order: number; end: number }[] = []
   const reader = new SourceReader(plan.source, plan.filter, plan.range)
   try {
     while (await reader.fill(() => false)) {
       for (let line = reader.head; line !== undefined; line = reader.head) {
-        lines.push({ at: line.at, end: line.end })
+        lines.push({ order: line.order, end: line.end })
         reader.shift()
       }
       if (lines.length > 2 * count + 1000) lines.splice(0, lines.length - count)
@@ -139,10 +139,10 @@ function newest(tails: readonly Tail[], count: number): readonly number[] {
   const kept = tails.map(() => 0)
   for (let left = count; left > 0; left--) {
     let best = -1
-    let bestAt = -Infinity
+    let bestOrder = -Infinity
     for (const [index, { lines }] of tails.entries()) {
       const line = lines[lines.length - 1 - (kept[index] ?? 0)]
-      if (line !== undefined && line.at >= bestAt) [best, bestAt] = [index, line.at]
+      if (line !== undefined && line.order >= bestOrder) [best, bestOrder] = [index, line.order]
     }
     if (best === -1) break
     kept[best] = (kept[best] ?? 0) + 1

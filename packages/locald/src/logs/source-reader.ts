@@ -31,6 +31,8 @@ export interface SourceRange {
 
 export interface SourceLine extends AssembledLine {
   readonly source: SourceReader
+  /** What to merge by: its time, or a later one that came before it in its source. */
+  readonly order: number
 }
 
 /** Holds a window of the stream and its lines; reads the next one when asked to. */
@@ -44,6 +46,7 @@ export class SourceReader implements AsyncDisposable {
   #queue: SourceLine[] = []
   #taken = 0
   #position: ReadPosition
+  #order = -Infinity
 
   constructor(source: LogSource, filter: LineFilter, range: SourceRange) {
     this.source = source
@@ -55,6 +58,7 @@ export class SourceReader implements AsyncDisposable {
     this.#matches = grep === undefined ? () => true : lineMatcher(grep)
     this.#assembler = new LineAssembler({
       from: range.from,
+      ...(grep === undefined ? {} : { wants: this.#matches }),
       ...(grep === undefined || !isLocal(grep) ? {} : { mayWant: manyLinesMatcher(grep) }),
     })
   }
@@ -127,7 +131,8 @@ export class SourceReader implements AsyncDisposable {
       this.#taken = 0
     }
     for (const line of lines) {
-      if (this.#isWanted(line)) this.#queue.push(Object.assign(line, { source: this }))
+      this.#order = Math.max(this.#order, line.at)
+      if (this.#isWanted(line)) this.#queue.push(Object.assign(line, { source: this, order: this.#order }))
     }
   }
 
