@@ -5,7 +5,7 @@ import { main } from '../cli/main.ts'
 import { createOutput } from '../cli/output/output.ts'
 import { version } from '../lib/version.ts'
 
-const { argv, env, stdin, stdout, stderr } = process
+const { argv, env } = process
 
 void main({
   argv: argv.slice(2),
@@ -13,7 +13,7 @@ void main({
   cwd: process.cwd(),
   version,
   keeperProgram: fileURLToPath(new URL('keeper.cjs', import.meta.url)),
-  output: createOutput({ stdout, stderr, env }),
-  stdin,
+  output: createOutput({ stdout: () => process.stdout, stderr: () => process.stderr, env }),
+  isInteractive: () => process.stdin.isTTY,
   onInterrupt,
 }).then((code) => process.exit(code))

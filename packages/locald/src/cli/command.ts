@@ -64,7 +64,8 @@ export interface CommandContext {
   readonly output: Output
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  readonly stdin: { readonly isTTY?: boolean | undefined }
+  /** Whether somebody can be asked. */
+  readonly isInteractive: () => boolean
   /** The daemon, if it runs: starts nothing; a call rejects when nobody listens (`isNobodyListening`). */
   readonly client: () => ApiClient
   /** The daemon, started when it does not run; see `ServerStart` for one that ended too often. */

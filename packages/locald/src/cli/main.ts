@@ -23,7 +23,7 @@ export interface MainOptions {
   /** The keeper's program. */
   readonly keeperProgram: string
   readonly output: Output
-  readonly stdin: CommandContext['stdin']
+  readonly isInteractive: CommandContext['isInteractive']
   readonly onInterrupt: CommandContext['onInterrupt']
 }
 
@@ -69,7 +69,7 @@ async function helpText(parsed: Extract<ParsedLine, { type: 'help' }>, output: O
 }
 
 function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'command' }>): CommandContext {
-  const { env, version, output, stdin, onInterrupt } = options
+  const { env, version, output, isInteractive, onInterrupt } = options
   const cwd = parsed.dir === undefined ? options.cwd : existingDirectory(resolve(options.cwd, parsed.dir))
   const installation = installationFor(env)
   const selector: ProjectSelector = {
@@ -91,7 +91,7 @@ function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'c
     version,
     output,
     now: () => Date.now(),
-    stdin,
+    isInteractive,
     client,
     connect: async (again) => {
       const { ensureServer } = await import('../client/ensure-server.ts')

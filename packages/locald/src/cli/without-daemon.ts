@@ -1,6 +1,6 @@
 // Commands that answer also when no daemon runs, and start none.
 import { LocaldError } from '@locald/protocol'
-import { NobodyListens } from '../client/http-request.ts'
+import { NobodyListens } from '../client/request-errors.ts'
 import type { ApiClient } from '../client/api-client.ts'
 import type { CommandContext } from './command.ts'
 

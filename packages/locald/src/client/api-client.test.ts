@@ -2,7 +2,7 @@ import { LocaldError } from '@locald/protocol'
 import type { LogLine } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { createApiClient } from './api-client.ts'
-import { NobodyListens } from './http-request.ts'
+import { NobodyListens } from './request-errors.ts'
 import { eventText, startFakeDaemon } from './testing/fake-daemon.ts'
 
 const quick = { delaysMs: [0, 1, 1] }

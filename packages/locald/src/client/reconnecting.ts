@@ -1,7 +1,7 @@
 // Keeps a stream going over the replacement of the daemon: when it breaks, it is opened again where it stopped.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LocaldError } from '@locald/protocol'
-import { ConnectionLost, NobodyListens } from './http-request.ts'
+import { ConnectionLost, NobodyListens } from './request-errors.ts'
 
 /** Waits between attempts that brought nothing; the keeper holds the socket, so that mostly the first one connects and waits. */
 const defaultDelaysMs: readonly number[] = [0, 50, 100, 200, 400, 800, 1600, 3200]

@@ -9,11 +9,11 @@ import type { CommandContext, Invocation } from '../command.ts'
 import { interruptedExit } from '../interrupted.ts'
 
 export async function init(context: CommandContext, call: Invocation): Promise<number> {
-  const { output, cwd, env, stdin } = context
+  const { output, cwd, env, isInteractive } = context
   const file = join(cwd, 'locald.toml')
   if (!call.flag('print') && existsSync(file)) throw alreadyThere(file)
   const found = await initSourceFor(cwd, env['HOME'] ?? '/')
-  const isAsking = stdin.isTTY === true && output.side.isTerminal && !call.flag('yes')
+  const isAsking = !call.flag('yes') && output.side.isTerminal && isInteractive()
   const source = isAsking ? await ask(context, found) : found
   if (source === null) {
     output.note('Nothing was written')

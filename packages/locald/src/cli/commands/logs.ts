@@ -1,7 +1,7 @@
 // `locald logs`: recorded output of all services of a project, merged by time.
 import { exitCodes, LocaldError } from '@locald/protocol'
 import type { LogLine } from '@locald/protocol'
-import type { LogsRequest } from '../../client/api-client.ts'
+import type { LogsRequest } from '../../client/api-streams.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { numberOption, timeOption } from '../option-values.ts'
 import { clockTime, createLabelPrefix } from '../output/label-prefix.ts'

@@ -38,15 +38,20 @@ export interface OutputStream {
   readonly rows?: number | undefined
 }
 
+/** The streams are made when they are first used: each takes its time, and most commands use one. */
 export interface OutputOptions {
-  readonly stdout: OutputStream
-  readonly stderr: OutputStream
+  readonly stdout: () => OutputStream
+  readonly stderr: () => OutputStream
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
 export function createOutput({ stdout, stderr, env }: OutputOptions): Output {
-  const closed = new AbortController()
-  const answer = screenOn(stdout, env, () => closed.abort())
+  let closed: AbortController | undefined
+  let isClosed = false
+  const answer = screenOn(stdout, env, () => {
+    isClosed = true
+    closed?.abort()
+  })
   const side = screenOn(stderr, env, () => {})
   return {
     answer,
@@ -54,32 +59,50 @@ export function createOutput({ stdout, stderr, env }: OutputOptions): Output {
     print: (text) => answer.write(`${text}\n`),
     printJson: (value) => answer.write(`${JSON.stringify(value, null, answer.isTerminal ? 2 : 0)}\n`),
     note: (text) => side.write(`${text}\n`),
-    closed: closed.signal,
-    isLive: side.isTerminal && env['TERM'] !== 'dumb' && (env['CI'] === undefined || env['CI'] === ''),
+    get closed() {
+      closed ??= new AbortController()
+      if (isClosed) closed.abort()
+      return closed.signal
+    },
+    get isLive() {
+      return side.isTerminal && env['TERM'] !== 'dumb' && (env['CI'] === undefined || env['CI'] === '')
+    },
   }
 }
 
 function screenOn(
-  stream: OutputStream,
+  open: () => OutputStream,
   env: Readonly<Record<string, string | undefined>>,
   onClosed: () => void,
 ): Screen {
-  const isTerminal = stream.isTTY === true
+  let opened: OutputStream | undefined
+  let style: Style | undefined
   let isOpen = true
-  stream.on('error', (error) => {
-    // Whoever read it has enough. Another error (a full disk behind a redirection) must not pass for success.
-    if (error.code !== 'EPIPE') throw error
-    isOpen = false
-    onClosed()
-  })
+  const stream = (): OutputStream => {
+    if (opened !== undefined) return opened
+    opened = open()
+    opened.on('error', (error) => {
+      // Whoever read it has enough. Another error (a full disk behind a redirection) must not pass for success.
+      if (error.code !== 'EPIPE') throw error
+      isOpen = false
+      onClosed()
+    })
+    return opened
+  }
+  const isTerminal = (): boolean => stream().isTTY === true
   return {
     write: (text) => {
-      if (isOpen) stream.write(text)
+      if (isOpen) stream().write(text)
     },
-    style: styleFor(wantsColours(isTerminal, env)),
-    isTerminal,
-    width: () => (isTerminal ? known(stream.columns, 80) : null),
-    height: () => (isTerminal ? known(stream.rows, 24) : null),
+    get style() {
+      style ??= styleFor(wantsColours(isTerminal(), env))
+      return style
+    },
+    get isTerminal() {
+      return isTerminal()
+    },
+    width: () => (isTerminal() ? known(stream().columns, 80) : null),
+    height: () => (isTerminal() ? known(stream().rows, 24) : null),
   }
 }
 

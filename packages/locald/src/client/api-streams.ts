@@ -1,0 +1,130 @@
+// Those answers of the API that go on. Loaded with the first of them: `status` needs none.
+import type { IncomingMessage } from 'node:http'
+import { apiPrefix } from '@locald/protocol'
+import type { EventSnapshot, LocaldEvent, LogLine } from '@locald/protocol'
+import { readJsonLines } from './json-lines.ts'
+import { LogPlace } from './log-place.ts'
+import { queryText } from './query.ts'
+import type { Query } from './query.ts'
+import { reconnecting } from './reconnecting.ts'
+import type { ReconnectOptions } from './reconnecting.ts'
+import { refusal } from './refusal.ts'
+import { ConnectionLost, NobodyListens } from './request-errors.ts'
+import { readServerSentEvents } from './server-sent-events.ts'
+import { bodyChunks, bodyText, openStream } from './stream-request.ts'
+
+export interface LogsRequest {
+  /** Labels or names; none: all services of the project. */
+  readonly services?: readonly string[]
+  readonly tail?: number
+  /** Milliseconds since the epoch. */
+  readonly since?: number
+  readonly until?: number
+  readonly grep?: string
+  readonly run?: number
+  readonly follow?: boolean
+  /** Ends following: what is recorded by then still comes. */
+  readonly finish?: AbortSignal
+  readonly signal?: AbortSignal
+}
+
+export interface EventsRequest {
+  /** Events after this number; absent: a snapshot first, then everything after it. */
+  readonly after?: number
+  /** The order of a foreground `start` that this stream keeps alive. */
+  readonly foreground?: string
+  /** Ends with the connection instead of opening another. Default false. */
+  readonly isOnce?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** `query` is what to ask for, but for `follow` and where to go on. */
+export interface ApiStreams {
+  logs(query: Query, request: LogsRequest): AsyncIterable<LogLine>
+  events(query: Query, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
+}
+
+export interface ApiStreamsOptions {
+  readonly socket: string
+  readonly noteVersion: (version: string | undefined) => void
+  /** See `reconnecting`. */
+  readonly delaysMs?: readonly number[]
+}
+
+export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOptions): ApiStreams {
+  async function open(path: string, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+    const answer = await openStream({
+      socket,
+      path: `${apiPrefix}${path}`,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const { statusCode: status = 0, headers } = answer
+    const header = headers['locald-version']
+    const version = typeof header === 'string' ? header : undefined
+    noteVersion(version)
+    if (status >= 400) throw refusal({ status, text: await bodyText(answer), version })
+    return answer
+  }
+
+  async function* openLogs(query: Query, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
+    const answer = await open(`/logs${queryText(query)}`, signal)
+    for await (const line of readJsonLines(bodyChunks(answer, signal))) yield line as LogLine
+  }
+
+  async function* openEvents(
+    query: Query,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<LocaldEvent | EventSnapshot> {
+    const answer = await open(`/events${queryText(query)}`, signal)
+    for await (const event of readServerSentEvents(bodyChunks(answer, signal))) {
+      yield JSON.parse(event.data) as LocaldEvent | EventSnapshot
+    }
+  }
+
+  async function* logs(query: Query, { follow = false, finish, signal }: LogsRequest): AsyncGenerator<LogLine> {
+    const place = new LogPlace(query)
+    const ending = anySignal([signal, finish])
+    const following = (): AsyncIterable<LogLine> => place.track(openLogs(place.query(follow), ending))
+    yield* reconnecting(following, reconnectOptions(ending, follow))
+    if (!follow || signal?.aborted === true) return
+    const rest = (): AsyncIterable<LogLine> => place.track(openLogs(place.query(false), signal))
+    yield* reconnecting(rest, reconnectOptions(signal, false))
+  }
+
+  async function* events(
+    query: Query,
+    { isOnce = false, signal }: EventsRequest,
+  ): AsyncGenerator<LocaldEvent | EventSnapshot> {
+    if (isOnce) {
+      yield* untilLost(openEvents(query, signal))
+      return
+    }
+    let next = query
+    const following = (): AsyncIterable<LocaldEvent | EventSnapshot> => openEvents(next, signal)
+    for await (const event of reconnecting(following, reconnectOptions(signal, true))) {
+      next = { ...query, after: event.seq }
+      yield event
+    }
+  }
+
+  const reconnectOptions = (signal: AbortSignal | undefined, endless: boolean): ReconnectOptions => ({
+    endless,
+    ...(signal === undefined ? {} : { signal }),
+    ...(delaysMs === undefined ? {} : { delaysMs }),
+  })
+
+  return { logs, events }
+}
+
+async function* untilLost<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* items
+  } catch (error) {
+    if (!(error instanceof ConnectionLost || error instanceof NobodyListens)) throw error
+  }
+}
+
+function anySignal(signals: readonly (AbortSignal | undefined)[]): AbortSignal | undefined {
+  const given = signals.filter((signal) => signal !== undefined)
+  return given.length === 0 ? undefined : AbortSignal.any(given)
+}
