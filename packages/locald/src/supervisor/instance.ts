@@ -51,7 +51,6 @@ export type InstanceState =
   | { readonly id: 'completed' }
   | { readonly id: 'failed'; readonly reason: string }
 
-
 /** What is remembered of an instance across its states. */
 export interface InstanceMemory {
   /** Whether it ought to be up. False from the moment a stop is accepted, before its turn has come. */

@@ -249,8 +249,8 @@ export class Supervisor implements Disposable {
   #retire(project: string, keys: readonly string[]): void {
     for (const key of keys) {
       this.#apply({ project, key }, { type: 'retire' })
-      const instance = this.#instance({ project, key })
-      if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'stop')
+      const state = this.#instance({ project, key })?.state.id
+      if (state === 'starting' || state === 'running') this.#setPending(project, key, 'stop')
     }
   }
 

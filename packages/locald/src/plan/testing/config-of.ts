@@ -9,7 +9,13 @@ import type { Plan } from '../plan.ts'
 export const testRoot = '/work/shop'
 const file = `${testRoot}/locald.toml`
 
-type Dependency = string | { readonly service: string; readonly condition: 'started' | 'healthy' | 'completed' }
+type Dependency =
+  | string
+  | {
+      readonly service: string
+      readonly condition?: 'started' | 'healthy' | 'completed'
+      readonly restartWith?: boolean
+    }
 
 /** What a test says of a service; the rest has the defaults of a service in locald.toml. */
 export type ServiceSketch = Partial<Omit<ServiceConfig, 'name' | 'env' | 'dependsOn'>> & {

@@ -1,0 +1,367 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { SupervisorWorld } from './testing/supervisor-world.ts'
+
+let world: SupervisorWorld
+
+beforeEach(() => {
+  world = new SupervisorWorld()
+})
+
+const chain = { web: { dependsOn: ['api'] }, api: { dependsOn: ['db'] }, db: {} }
+const task = { type: 'task', restart: 'never', startTimeoutMs: null, listening: 'never' } as const
+
+describe('up()', () => {
+  test('starts each service when what it needs is healthy', async () => {
+    await world.up(world.plan(chain))
+    expect(world.news()).toEqual(['spawn db.1'])
+    await world.healthy('db')
+    expect(world.news()).toEqual(['spawn api.1'])
+    await world.healthy('api')
+    await world.healthy('web')
+    expect(world.outcomes()).toEqual(['up done'])
+  })
+
+  test('starts at a mere start where that is enough', async () => {
+    await world.up(world.plan({ web: { dependsOn: [{ service: 'db', condition: 'started' }] }, db: {} }))
+    expect(world.news()).toEqual(['spawn db.1', 'spawn web.1'])
+  })
+
+  test('waits for the exit of a task, and for its success', async () => {
+    await world.up(world.plan({ web: { dependsOn: ['migrate'] }, migrate: task }))
+    expect(world.news()).toEqual(['spawn migrate.1'])
+    await world.exits('migrate', 0)
+    expect(world.news()).toEqual(['spawn web.1'])
+  })
+
+  test('a task that fails fails what depends on it, at once', async () => {
+    await world.up(world.plan({ web: { dependsOn: ['api'] }, api: { dependsOn: ['migrate'] }, migrate: task }))
+    await world.exits('migrate', 3)
+    expect(world.states()).toEqual({ 'web.1': 'failed', 'api.1': 'failed', 'migrate.1': 'failed' })
+    expect(world.outcomes()).toEqual(['up failed'])
+  })
+
+  test('waits for every replica', async () => {
+    await world.up(world.plan({ web: { dependsOn: ['db'] }, db: { replicas: 2 } }))
+    await world.healthy('db.1')
+    expect(world.news()).toEqual(['spawn db.1', 'spawn db.2'])
+    await world.healthy('db.2')
+    expect(world.news()).toEqual(['spawn web.1'])
+  })
+
+  test('changes nothing of a project that is up', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    world.news()
+    await world.up(plan, { order: 'again' })
+    expect(world.news()).toEqual([])
+    expect(world.outcomes()).toEqual(['up done', 'up done'])
+  })
+
+  test('restarts only what changed, however long ago the change was planned', async () => {
+    const before = world.plan({ web: { command: 'old' }, worker: { command: 'old' } })
+    await world.up(before)
+    await world.healthy('web', 'worker')
+    const after = world.plan({ web: { command: 'old' }, worker: { command: 'new' } })
+    await world.up(after, { services: ['web'], order: 'web-only' })
+    expect(world.news()).toEqual(['spawn web.1', 'spawn worker.1'])
+    await world.up(after, { order: 'all' })
+    expect(world.news()).toEqual(['end worker.1 SIGTERM'])
+    await world.exits('worker', null)
+    expect(world.news()).toEqual(['spawn worker.1'])
+  })
+
+  test('does not restart for other health, stop or restart settings', async () => {
+    await world.up(world.plan({ web: {} }))
+    await world.healthy('web')
+    world.news()
+    const timing = { intervalMs: 1, timeoutMs: 1, retries: 1, startPeriodMs: 0 }
+    const healthCheck = { type: 'command', command: 'true', ...timing } as const
+    await world.up(world.plan({ web: { healthCheck, restart: 'never', stopTimeoutMs: 1 } }), { order: 'second' })
+    expect(world.news()).toEqual([])
+  })
+
+  test('stops and forgets what is no longer configured', async () => {
+    await world.up(world.plan({ web: {}, old: {} }))
+    await world.healthy('web', 'old')
+    world.news()
+    await world.up(world.plan({ web: {} }), { order: 'second' })
+    expect(world.news()).toEqual(['end old.1 SIGTERM'])
+    await world.exits('old', null)
+    expect(world.states()).toEqual({ 'web.1': 'running' })
+    expect(world.events.map((e) => e.type)).toContain('service.removed')
+  })
+
+  test('retries what failed', async () => {
+    const plan = world.plan({ web: { restart: 'never' } })
+    await world.up(plan)
+    await world.exits('web', 1)
+    expect(world.outcomes()).toEqual(['up failed'])
+    await world.up(plan, { order: 'second' })
+    expect(world.news()).toEqual(['spawn web.1', 'spawn web.1'])
+  })
+
+  test('runs a task again only when something that needs it is about to start', async () => {
+    const plan = world.plan({ web: { dependsOn: ['migrate'] }, other: {}, migrate: task })
+    await world.up(plan)
+    await world.exits('migrate')
+    await world.healthy('web', 'other')
+    world.news()
+    await world.stop(plan, ['other.1'])
+    await world.exits('other', null)
+    world.news()
+    await world.up(plan, { order: 'second' })
+    expect(world.news(), 'nothing that needs it was down').toEqual(['spawn other.1'])
+    await world.stop(plan, ['web.1'])
+    await world.exits('web', null)
+    world.news()
+    await world.up(plan, { order: 'third' })
+    expect(world.news()).toEqual(['spawn migrate.1'])
+  })
+
+  test('fails when something is not healthy in time, and names what the others wait for', async () => {
+    await world.up(world.plan(chain))
+    await world.pass(60_000)
+    const ended = world.events.find((e) => e.type === 'order.ended')
+    expect(ended).toMatchObject({ outcome: 'failed' })
+    expect(ended).toMatchObject({ problems: expect.arrayContaining([expect.stringMatching(/^web: waiting for db/)]) })
+    expect(world.states()).toMatchObject({ 'db.1': 'starting', 'api.1': 'waiting' })
+    await world.healthy('db')
+    expect(world.states(), 'late is better than never').toMatchObject({ 'db.1': 'running', 'api.1': 'starting' })
+  })
+
+  test('ends with timeout when its own time is up', async () => {
+    await world.up(world.plan({ web: {} }), { timeoutMs: 5000 })
+    await world.pass(4999)
+    expect(world.outcomes()).toEqual([])
+    await world.pass(1)
+    expect(world.outcomes()).toEqual(['up timeout'])
+  })
+
+  test('goes on through crashes until it is healthy', async () => {
+    await world.up(world.plan({ web: {} }))
+    await world.exits('web', 1)
+    expect(world.states()).toEqual({ 'web.1': 'backoff' })
+    await world.pass(250)
+    await world.healthy('web')
+    expect(world.outcomes()).toEqual(['up done'])
+  })
+})
+
+describe('stop()', () => {
+  test('ends dependents before what they depend on', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    world.news()
+    await world.stop(plan)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.exits('web', null)
+    expect(world.news()).toEqual(['end api.1 SIGTERM'])
+    await world.exits('api', null)
+    expect(world.news()).toEqual(['end db.1 SIGTERM'])
+    expect(world.outcomes()).toEqual(['up done'])
+    await world.exits('db', null)
+    expect(world.outcomes()).toEqual(['up done', 'stop done'])
+  })
+
+  test('of one service leaves its dependents alone', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    world.news()
+    await world.stop(plan, ['db.1'])
+    expect(world.news()).toEqual(['end db.1 SIGTERM'])
+  })
+
+  test('lets nothing start any more, not even what was about to', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    world.news()
+    await world.stop(plan)
+    await world.exits('db', null)
+    expect(world.news()).toEqual(['end db.1 SIGTERM'])
+    expect(world.states()).toEqual({ 'web.1': 'stopped', 'api.1': 'stopped', 'db.1': 'stopped' })
+    expect(world.outcomes()).toEqual(['up superseded', 'stop done'])
+  })
+
+  test('does not restart what crashes while it waits for its turn', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    await world.stop(plan)
+    await world.exits('db', 1)
+    await world.pass(10_000)
+    expect(world.states()).toMatchObject({ 'db.1': 'stopped' })
+  })
+
+  test('with now kills everything at once', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    world.news()
+    await world.stop(plan, undefined, true)
+    expect(world.news().filter((line) => line.includes('SIGKILL'))).toEqual([
+      'end db.1 SIGKILL',
+      'end api.1 SIGKILL',
+      'end web.1 SIGKILL',
+    ])
+  })
+})
+
+describe('restart()', () => {
+  test('of everything stops in reverse and starts in order', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    world.news()
+    await world.restart(plan)
+    for (const name of ['web', 'api', 'db']) await world.exits(name, null)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    expect(world.news()).toEqual([
+      'end web.1 SIGTERM',
+      'end api.1 SIGTERM',
+      'end db.1 SIGTERM',
+      'spawn db.1',
+      'spawn api.1',
+      'spawn web.1',
+    ])
+    expect(world.outcomes()).toEqual(['up done', 'restart done'])
+  })
+
+  test('of a dependency does not disturb its dependents, unless they asked for it', async () => {
+    const plan = world.plan({
+      web: { dependsOn: ['db'] },
+      api: { dependsOn: [{ service: 'db', restartWith: true }] },
+      db: {},
+    })
+    await world.up(plan)
+    await world.healthy('db')
+    await world.healthy('web', 'api')
+    world.news()
+    await world.restart(plan, ['db.1'])
+    expect(world.news()).toEqual(['end db.1 SIGTERM', 'end api.1 SIGTERM'])
+    await world.exits('db', null)
+    await world.exits('api', null)
+    await world.healthy('db')
+    expect(world.news()).toEqual(['spawn db.1', 'spawn api.1'])
+  })
+
+  test('takes the new definition of the services it names, and leaves the others for the next up', async () => {
+    await world.up(world.plan({ web: { command: 'old' }, api: { command: 'old' } }))
+    await world.healthy('web', 'api')
+    world.news()
+    const edited = world.plan({ web: { command: 'new' }, api: { command: 'new' } })
+    await world.restart(edited, ['web.1'])
+    await world.exits('web', null)
+    await world.healthy('web')
+    expect(world.news()).toEqual(['end web.1 SIGTERM', 'spawn web.1'])
+    await world.up(edited, { order: 'later' })
+    expect(world.news()).toEqual(['end api.1 SIGTERM'])
+  })
+})
+
+describe('start', () => {
+  test('the first exit stops the rest and gives its code', async () => {
+    await world.start(world.plan({ web: {}, worker: {} }))
+    world.news()
+    await world.exits('worker', 3)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.exits('web', null)
+    expect(world.events.at(-1)).toMatchObject({ type: 'order.ended', kind: 'start', exit_code: 3 })
+    expect(world.states()).toEqual({ 'web.1': 'stopped', 'worker.1': 'stopped' })
+  })
+
+  test('a task that succeeds stops nothing', async () => {
+    await world.start(world.plan({ web: { dependsOn: ['migrate'] }, migrate: task }))
+    await world.exits('migrate', 0)
+    expect(world.states()).toEqual({ 'web.1': 'starting', 'migrate.1': 'completed' })
+  })
+
+  test('a signal gives 128 and its number', async () => {
+    await world.start(world.plan({ web: {} }))
+    await world.exits('web', null)
+    expect(world.events.at(-1)).toMatchObject({ type: 'order.ended', exit_code: 143 })
+  })
+
+  test('with restart applies the policy instead', async () => {
+    await world.start(world.plan({ web: {} }), true)
+    await world.exits('web', 1)
+    expect(world.states()).toEqual({ 'web.1': 'backoff' })
+  })
+
+  test('a client that is gone for 5 s is an interrupt', async () => {
+    const plan = world.plan({ web: {} })
+    await world.start(plan)
+    world.supervisor.foregroundClient(plan.id, 'start-order', 1)
+    await world.pass(60_000)
+    world.news()
+    world.supervisor.foregroundClient(plan.id, 'start-order', -1)
+    await world.pass(3000)
+    world.supervisor.foregroundClient(plan.id, 'start-order', 1)
+    world.supervisor.foregroundClient(plan.id, 'start-order', -1)
+    await world.pass(4999)
+    expect(world.news()).toEqual([])
+    await world.pass(1)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.exits('web', null)
+    expect(world.events.at(-1)).toMatchObject({ type: 'order.ended', exit_code: 130 })
+  })
+})
+
+describe('resume()', () => {
+  test('goes on waiting, starting and watching', async () => {
+    await world.up(world.plan(chain))
+    await world.healthy('db')
+    world.news()
+    await world.replaceDaemon()
+    expect(world.news()).toEqual([])
+    await world.healthy('api')
+    await world.healthy('web')
+    expect(world.news()).toEqual(['spawn web.1'])
+    expect(world.outcomes()).toEqual(['up done'])
+  })
+
+  test('a back-off ends when it would have ended', async () => {
+    await world.up(world.plan({ web: {} }))
+    await world.exits('web', 1)
+    await world.replaceDaemon()
+    await world.pass(249)
+    expect(world.states()).toEqual({ 'web.1': 'backoff' })
+    await world.pass(1)
+    expect(world.states()).toEqual({ 'web.1': 'starting' })
+  })
+
+  test('a stop is carried on', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    for (const name of ['db', 'api', 'web']) await world.healthy(name)
+    await world.stop(plan)
+    world.news()
+    await world.replaceDaemon()
+    expect(world.news(), 'asked again, which does no harm').toEqual(['end web.1 SIGTERM'])
+    for (const name of ['web', 'api', 'db']) await world.exits(name, null)
+    expect(world.outcomes()).toEqual(['up done', 'stop done'])
+  })
+
+  test('the start-up limit goes on counting from the start', async () => {
+    await world.up(world.plan({ web: {} }))
+    await world.pass(50_000)
+    await world.replaceDaemon()
+    await world.pass(9_999)
+    expect(world.outcomes()).toEqual([])
+    await world.pass(1)
+    expect(world.outcomes()).toEqual(['up failed'])
+  })
+
+  test('a restart that was asked for is carried on', async () => {
+    const plan = world.plan({ web: {} })
+    await world.up(plan)
+    await world.healthy('web')
+    await world.restart(plan)
+    await world.replaceDaemon()
+    await world.exits('web', null)
+    await world.healthy('web')
+    expect(world.outcomes()).toEqual(['up done', 'restart done'])
+  })
+})

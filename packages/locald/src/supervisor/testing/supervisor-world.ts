@@ -1,0 +1,258 @@
+// A world for tests of the supervisor: a keeper, monitors and a clock that do what the test says, and nothing by themselves.
+import type { LocaldEvent } from '@locald/protocol'
+import type { HealthReport } from '../../health/monitor.ts'
+import type { KeeperLink } from '../../keeper/keeper-link.ts'
+import type { EndOrder, Fact, KeeperHello, RunInfo, SpawnOrder } from '../../keeper/protocol.ts'
+import { instanceKey } from '../../plan/instance-key.ts'
+import type { Plan } from '../../plan/plan.ts'
+import { configOf, planOf } from '../../plan/testing/config-of.ts'
+import type { ServiceSketch } from '../../plan/testing/config-of.ts'
+import { applyChange, emptyState, restoreState, storeState } from '../state.ts'
+import type { Change, SupervisorState } from '../state.ts'
+import { Supervisor } from '../supervisor.ts'
+
+interface FakeRun {
+  readonly id: string
+  readonly key: string
+  readonly startedAt: number
+  isEmpty: boolean
+}
+
+interface Timer {
+  readonly time: number
+  readonly callback: () => void
+}
+
+/** Everything that happened, in words: `spawn web.1`, `end web.1 SIGTERM`. */
+export class SupervisorWorld {
+  readonly happened: string[] = []
+  readonly events: LocaldEvent[] = []
+  /** The journal, as another daemon would read it. */
+  readonly changes: Change[] = []
+  now = 1_000_000
+  supervisor: Supervisor
+  #runs: FakeRun[] = []
+  #timers: Timer[] = []
+  #reports = new Map<string, (report: HealthReport) => void>()
+  #facts = 0
+  #ids = 0
+
+  constructor() {
+    this.supervisor = this.#createSupervisor(emptyState())
+  }
+
+  plan(services: Readonly<Record<string, ServiceSketch>>): Plan {
+    return planOf(configOf(services))
+  }
+
+  async up(
+    plan: Plan,
+    options: { readonly services?: readonly string[]; readonly order?: string; readonly timeoutMs?: number } = {},
+  ): Promise<void> {
+    const services = new Set(options.services ?? plan.services.map((s) => s.name))
+    const { order = 'up-order', timeoutMs = null } = options
+    this.supervisor.up({ order, kind: 'up', plan, services, flags: {}, timeoutMs, restart: false, warnings: [] })
+    await this.settle()
+  }
+
+  async start(plan: Plan, restart = false): Promise<void> {
+    const services = new Set(plan.services.map((s) => s.name))
+    this.supervisor.up({
+      order: 'start-order',
+      kind: 'start',
+      plan,
+      services,
+      flags: {},
+      timeoutMs: null,
+      restart,
+      warnings: [],
+    })
+    await this.settle()
+  }
+
+  async stop(plan: Plan, keys: readonly string[] = allKeys(plan), now = false): Promise<void> {
+    this.supervisor.stop(plan.id, 'stop-order', keys, now)
+    await this.settle()
+  }
+
+  async restart(plan: Plan, keys: readonly string[] = allKeys(plan)): Promise<void> {
+    this.supervisor.restart({ order: 'restart-order', plan, keys, timeoutMs: null, warnings: [] })
+    await this.settle()
+  }
+
+  async healthy(...services: readonly string[]): Promise<void> {
+    for (const service of services) {
+      const report = this.#reports.get(this.#runOf(service).id)
+      if (report === undefined) throw new Error(`Nobody watches ${service}`)
+      report({ type: 'healthy', source: 'tcp', message: '', ports: [], warnings: [] })
+    }
+    await this.settle()
+  }
+
+  async unhealthy(service: string): Promise<void> {
+    this.#reports.get(this.#runOf(service).id)?.({ type: 'unhealthy', source: 'http', message: 'status 500' })
+    await this.settle()
+  }
+
+  /** The leader exits; what is left of its tree is gone at once. */
+  async exits(service: string, code: number | null = 0): Promise<void> {
+    const run = this.#runOf(service)
+    const signal = code === null ? 'SIGTERM' : null
+    this.#fact(run, { type: 'exited', code, signal, members: [] })
+    run.isEmpty = true
+    this.#fact(run, { type: 'emptied', survivors: [] })
+    await this.settle()
+  }
+
+  /** Lets time pass, and what was due in it happen. */
+  async pass(ms: number): Promise<void> {
+    const until = this.now + ms
+    for (;;) {
+      const [due] = this.#timers.filter((t) => t.time <= until).sort((a, b) => a.time - b.time)
+      if (due === undefined) break
+      this.#timers = this.#timers.filter((t) => t !== due)
+      this.now = Math.max(this.now, due.time)
+      due.callback()
+      await this.settle()
+    }
+    this.now = until
+  }
+
+  /** The daemon is killed, and another reads what it had recorded. */
+  async replaceDaemon(): Promise<void> {
+    this.supervisor[Symbol.dispose]()
+    this.#timers = []
+    this.#reports.clear()
+    const state = emptyState()
+    for (const change of JSON.parse(JSON.stringify(this.changes)) as Change[]) applyChange(state, change)
+    this.supervisor = this.#createSupervisor(restoreState(storeState(state)))
+    this.supervisor.resume(this.#hello())
+    await this.settle()
+  }
+
+  /** What happened since the last time it was asked. */
+  news(): readonly string[] {
+    return this.happened.splice(0)
+  }
+
+  states(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.supervisor.statuses().flatMap((p) => p.services.map((s) => [instanceKey(s.name, s.instance), s.state])),
+    )
+  }
+
+  /** How the orders ended so far. */
+  outcomes(): readonly string[] {
+    return this.events.flatMap((e) => (e.type === 'order.ended' ? [`${e.kind} ${e.outcome}`] : []))
+  }
+
+  /** Answers of the keeper and of files arrive in later turns. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) await Promise.resolve()
+  }
+
+  #fact(run: FakeRun, body: Record<string, unknown>): void {
+    this.supervisor.fact({ seq: ++this.#facts, at: this.now, run: run.id, ...body } as Fact)
+  }
+
+  #runOf(service: string): FakeRun {
+    const key = service.includes('.') ? service : `${service}.1`
+    const run = this.#runs.findLast((r) => r.key === key)
+    if (run === undefined) throw new Error(`${service} never ran`)
+    return run
+  }
+
+  #hello(): KeeperHello {
+    const runs = this.#runs
+      .filter((r) => !r.isEmpty)
+      .map((r): RunInfo => ({
+        run: r.id,
+        tag: {},
+        identity: identityOf(r.id),
+        startedAt: r.startedAt,
+        tty: true,
+        exited: null,
+        ending: false,
+      }))
+    return { protocol: 1, version: '0', pid: 1, startedAt: 0, runs }
+  }
+
+  #createSupervisor(state: SupervisorState): Supervisor {
+    return new Supervisor(state, {
+      keeper: this.#keeper(),
+      record: (event, changes) => {
+        this.changes.push(...changes)
+        if (event !== null) this.events.push({ ...event, seq: this.events.length + 1, at: '' })
+      },
+      prepare: async ({ service, instance }, run) => ({
+        ok: true,
+        port: instance.port,
+        check: { env: {} },
+        order: {
+          run: run.id,
+          tag: { key: instanceKey(service.name, instance.instance) },
+          argv: [],
+          cwd: '/',
+          env: {},
+          tty: null,
+          log: { stream: '', run: run.number, segmentBytes: 1, segments: 1 },
+        },
+      }),
+      prepareCheck: async () => ({ env: {} }),
+      startMonitor: (subject, report) => {
+        this.#reports.set(subject.run, report)
+        return {
+          source: 'tcp',
+          notified: () => undefined,
+          [Symbol.dispose]: () => void this.#reports.delete(subject.run),
+        }
+      },
+      newRunId: () => `run-${++this.#ids}`,
+      clock: {
+        now: () => this.now,
+        at: (time, callback) => {
+          const timer = { time, callback }
+          this.#timers.push(timer)
+          return () => {
+            this.#timers = this.#timers.filter((t) => t !== timer)
+          }
+        },
+      },
+      logger: { log: (level, msg, fields) => void this.happened.push(`${level}: ${msg} ${JSON.stringify(fields)}`) },
+    })
+  }
+
+  #keeper(): KeeperLink {
+    const answer = (op: string, params: unknown): unknown => {
+      if (op === 'spawn') {
+        const { run, tag } = params as SpawnOrder
+        const key = String(tag['key'])
+        this.#runs.push({ id: run, key, startedAt: this.now, isEmpty: false })
+        this.happened.push(`spawn ${key}`)
+        return { ok: true, identity: identityOf(run), startedAt: this.now }
+      }
+      if (op === 'end') {
+        const { run: id, signal, timeoutMs } = params as EndOrder
+        const run = this.#runs.find((r) => r.id === id)
+        this.happened.push(`end ${run?.key ?? id} ${timeoutMs === 0 ? 'SIGKILL' : signal}`)
+        return { known: run !== undefined && !run.isEmpty }
+      }
+      return {}
+    }
+    return {
+      request: (async (op: string, params: unknown) => answer(op, params)) as KeeperLink['request'],
+      onFact: () => undefined,
+      onGrew: () => undefined,
+      onLost: () => undefined,
+      [Symbol.asyncDispose]: async () => undefined,
+    }
+  }
+}
+
+function identityOf(run: string): RunInfo['identity'] {
+  return { pid: 100, startTime: 1, marker: run, lockLimit: null }
+}
+
+function allKeys(plan: Plan): readonly string[] {
+  return plan.services.flatMap((s) => s.instances.map((i) => instanceKey(s.name, i.instance)))
+}
