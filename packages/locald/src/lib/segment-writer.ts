@@ -67,7 +67,7 @@ export interface GapAccount {
   readonly frames: number
 }
 
-/** `append` asks for a pause above this many waiting bytes; `drained` resolves at half of it. */
+/** `append` asks for a pause above this many waiting bytes, or half the ring; `drained` resolves at half of that. */
 const pauseBytes = 1024 * 1024
 /** Chunks of one stream that arrive within this time share a frame. */
 const coalesceMs = 5
@@ -127,6 +127,7 @@ export class SegmentWriter {
   readonly #directory: string
   readonly #options: SegmentWriterOptions
   readonly #ringBytes: number
+  readonly #pauseBytes: number
   readonly #blockBytes: number
   #segment: OpenSegment | null = null
   /** Position of the next frame on the disk. */
@@ -156,6 +157,7 @@ export class SegmentWriter {
     this.#directory = directory
     this.#options = options
     this.#ringBytes = options.ringBytes ?? 4 * 1024 * 1024
+    this.#pauseBytes = Math.min(pauseBytes, this.#ringBytes / 2)
     this.#blockBytes = Math.min(largeBlockBytes, Math.max(options.segmentBytes, 4096))
     try {
       this.#openDirectory()
@@ -306,7 +308,7 @@ export class SegmentWriter {
   }
 
   #shouldPause(): boolean {
-    return this.#failure === null && this.#bufferedBytes > pauseBytes
+    return this.#failure === null && this.#bufferedBytes > this.#pauseBytes
   }
 
   #schedule(): void {
@@ -555,7 +557,7 @@ export class SegmentWriter {
   }
 
   #settleDrained(): void {
-    if (this.#failure === null && this.#bufferedBytes > pauseBytes / 2) return
+    if (this.#failure === null && this.#bufferedBytes > this.#pauseBytes / 2) return
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 

@@ -6,6 +6,7 @@ import type { LogLine } from '@locald/protocol'
 import type { FrameStream } from '../lib/segment-format.ts'
 import { SegmentWriter } from '../lib/segment-writer.ts'
 import type { LogFollow, LogQuery, LogSource } from './log-reader.ts'
+import type { LogRecord } from './log-record.ts'
 import { readLogs } from './read-logs.ts'
 
 /** Several streams below one temporary directory, and what a keeper would tell of them. */
@@ -58,7 +59,11 @@ export class LogFixture implements AsyncDisposable {
     await writer.flush()
   }
 
-  async record(label: string, record: object, { at = Date.now(), run = 1 } = {}): Promise<void> {
+  async record(
+    label: string,
+    record: LogRecord | Readonly<Record<string, unknown>>,
+    { at = Date.now(), run = 1 } = {},
+  ): Promise<void> {
     const writer = this.writer(label)
     writer.append({ kind: 'record', stream: 'none', run, at, bytes: Buffer.from(JSON.stringify(record)) })
     await writer.flush()
