@@ -1,0 +1,381 @@
+// Whole commands against a daemon of the test's making, or against none.
+import { EventEmitter } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import { expect, test } from 'vitest'
+import { eventText, startFakeDaemon } from '../client/testing/fake-daemon.ts'
+import type { FakeRequest } from '../client/testing/fake-daemon.ts'
+import { main } from './main.ts'
+import { createOutput } from './output/output.ts'
+
+interface Result {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface Run {
+  readonly result: Promise<Result>
+  readonly interrupt: (signal?: NodeJS.Signals) => void
+}
+
+function startMain(argv: readonly string[], { home, cwd = home }: { home: string; cwd?: string }): Run {
+  const text = { stdout: '', stderr: '' }
+  const stream = (name: 'stdout' | 'stderr'): EventEmitter & { write: (chunk: string) => void } =>
+    Object.assign(new EventEmitter(), {
+      write: (chunk: string) => {
+        text[name] += chunk
+      },
+    })
+  const env = { PATH: process.env['PATH'], HOME: home, LOCALD_HOME: home }
+  const listeners = new Set<(signal: NodeJS.Signals) => void>()
+  const code = main({
+    argv,
+    env,
+    cwd,
+    version: '1.2.3',
+    keeperProgram: '/nonexistent/keeper.cjs',
+    output: createOutput({ stdout: () => stream('stdout'), stderr: () => stream('stderr'), env }),
+    isInteractive: () => false,
+    onInterrupt: (listener) => {
+      listeners.add(listener)
+      return { [Symbol.dispose]: () => void listeners.delete(listener) }
+    },
+  })
+  return {
+    result: code.then((exit) => ({ code: exit, ...text })),
+    interrupt: (signal = 'SIGINT') => {
+      for (const listener of listeners) listener(signal)
+    },
+  }
+}
+
+/** A directory with a two-line Procfile, and a LOCALD_HOME in which nothing runs. */
+function createProject(files: Readonly<Record<string, string>>): { home: string; cwd: string } & Disposable {
+  const top = realpathSync(mkdtempSync(join(tmpdir(), 'cm-')))
+  const cwd = join(top, 'shop')
+  mkdirSync(join(cwd, '.git'), { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text)
+  return { home: join(top, 'h'), cwd, [Symbol.dispose]: () => rmSync(top, { recursive: true, force: true }) }
+}
+
+const procfile = { Procfile: 'web: exec sleep 1000\nworker: exit 3\n' }
+
+function snapshot(name: string, fields: Partial<ServiceSnapshot> = {}): ServiceSnapshot {
+  return {
+    name,
+    instance: 1,
+    type: 'worker',
+    state: 'running',
+    health: { status: 'healthy', source: 'process' },
+    pid: 1,
+    port: null,
+    ports: [],
+    url: null,
+    restarts: 0,
+    exit: null,
+    started_at: '2026-01-01T00:00:00.000Z',
+    ready_after_ms: 12,
+    depends_on: [],
+    warnings: [],
+    run: 1,
+    waiting_for: [],
+    reason: null,
+    retry_at: null,
+    ...fields,
+  }
+}
+
+function shop(...services: readonly ServiceSnapshot[]): ProjectStatus {
+  return { id: 'p1', project: 'shop', root: '/shop', file: '/shop/locald.toml', services, warnings: [] }
+}
+
+const at = '2026-01-01T00:00:00.000Z'
+const down = { state: 'stopped', health: { status: 'none', source: null }, pid: null } as const
+
+/** A daemon that knows one project, and answers an order with these events. */
+function carryOut(before: ProjectStatus, eventsOf: (order: OrderRequest) => readonly object[]) {
+  let order: OrderRequest | undefined
+  return ({ path, body, json, response }: FakeRequest): void => {
+    if (path === '/v1/status') json(before)
+    else if (path === '/v1/orders') {
+      order ??= body as OrderRequest
+      json({ order: order.order, seq: 10, status: before })
+    } else if (path === '/v1/logs') {
+      response.end(
+        `${JSON.stringify({ at, service: 'web', stream: 'pty', run: 1, text: 'the disk is made of cheese' })}\n`,
+      )
+    } else if (path === '/v1/events' && order !== undefined) {
+      const events = eventsOf(order)
+      response.write(
+        events.map((event, index) => eventText({ seq: 11 + index, at, ...event } as { seq: number })).join(''),
+      )
+    }
+  }
+}
+
+function changed(type: string, service: ServiceSnapshot): object {
+  return { type, project: 'p1', service: service.name, instance: 1, snapshot: service }
+}
+
+function ended({ order, kind }: OrderRequest, outcome: string, problems: readonly string[] = []): object {
+  return { type: 'order.ended', project: 'p1', order, kind, outcome, problems }
+}
+
+test('without a daemon, `status` tells from the configuration that everything is stopped, and starts nothing', async () => {
+  using project = createProject(procfile)
+  const { code, stdout } = await startMain(['status', '--json'], project).result
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({
+    project: 'shop',
+    root: project.cwd,
+    services: [
+      { name: 'web', state: 'stopped', pid: null },
+      { name: 'worker', state: 'stopped' },
+    ],
+  })
+  expect(existsSync(project.home)).toBe(false)
+})
+
+test('outside of a project, `status --json` has an empty list', async () => {
+  using project = createProject({})
+  const { code, stdout } = await startMain(['status', '--json'], project).result
+  expect({ code, answer: JSON.parse(stdout) as unknown }).toEqual({ code: 0, answer: { projects: [] } })
+})
+
+test('`--dir` and `-f` choose another place', async () => {
+  using project = createProject(procfile)
+  const elsewhere = { home: project.home, cwd: '/' }
+  const fromDir = await startMain(['--dir', project.cwd, 'check', '--json'], elsewhere).result
+  const fromFile = await startMain(['check', '--json', '-f', join(project.cwd, 'Procfile')], elsewhere).result
+  for (const { stdout } of [fromDir, fromFile]) expect(JSON.parse(stdout)).toMatchObject({ format: 'procfile' })
+  expect(await startMain(['--dir', '/nonexistent', 'status'], elsewhere).result).toMatchObject({ code: 2 })
+})
+
+test('`check` reports all faults with their places and exits 2', async () => {
+  using project = createProject({ 'locald.toml': '[services.web]\ncomand = "x"\nport = "y"\n' })
+  const { code, stderr, stdout } = await startMain(['check'], project).result
+  expect(code).toBe(2)
+  expect(stdout).toBe('')
+  expect(stderr).toContain('--> locald.toml:2:1')
+  expect(stderr).toContain('3 | port = "y"')
+  const json = await startMain(['check', '--json'], project).result
+  expect(JSON.parse(json.stdout)).toMatchObject({ format: 'toml', diagnostics: [{ line: 2 }, { line: 3 }] })
+})
+
+test('`env`, `why`, `ports` and `config show` answer without a daemon; an unknown service is 4', async () => {
+  using project = createProject(procfile)
+  const env = await startMain(['env', 'web', '--json'], project).result
+  expect(JSON.parse(env.stdout)).toMatchObject({ service: 'web' })
+  expect((await startMain(['why', 'web'], project).result).stdout).toContain('"web" is stopped')
+  expect((await startMain(['ports', '--json'], project).result).stdout).toContain('"ports"')
+  expect((await startMain(['config', 'show', '--provenance'], project).result).stdout).toContain('# Procfile:1')
+  const unknown = await startMain(['env', 'wbe'], project).result
+  expect(unknown).toMatchObject({ code: 4 })
+  expect(unknown.stderr).toContain('Did you mean "web"?')
+  expect(existsSync(project.home)).toBe(false)
+})
+
+test('errors of a command with --json are JSON on stderr', async () => {
+  using project = createProject(procfile)
+  const { code, stderr } = await startMain(['why', 'nobody', '--json'], project).result
+  expect(code).toBe(4)
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'service_unknown' } })
+})
+
+test('`run` gives the command its environment and passes its exit on; 125 is locald itself', async () => {
+  using project = createProject(procfile)
+  const run = async (...argv: readonly string[]): Promise<number> =>
+    (await startMain(['run', ...argv], project).result).code
+  expect(await run('web', '--', 'sh', '-c', 'test "$LOCALD_SERVICE$PS" = webweb.1 && exit 7')).toBe(7)
+  expect(await run('web', '--', 'sh', '-c', 'kill -KILL $$')).toBe(137)
+  expect(await run('web', '--', 'no-such-command')).toBe(127)
+  expect(await run('web', '--', project.cwd)).toBe(126)
+  expect(await run('worker')).toBe(3)
+  expect(await run('nobody', '--', 'true')).toBe(125)
+})
+
+test('`stop` and `server stop` succeed where nothing runs, and start nothing', async () => {
+  using project = createProject(procfile)
+  expect(await startMain(['stop'], project).result).toMatchObject({ code: 0, stderr: 'Nothing is running\n' })
+  expect(await startMain(['server', 'stop'], project).result).toMatchObject({ code: 0 })
+  expect(existsSync(project.home)).toBe(false)
+})
+
+test('`init` writes what it finds, and never overwrites', async () => {
+  using project = createProject(procfile)
+  expect(await startMain(['init'], project).result).toMatchObject({ code: 0 })
+  expect((await startMain(['check'], project).result).stdout).toContain('locald.toml')
+  expect(await startMain(['init', '--yes'], project).result).toMatchObject({ code: 2 })
+  using empty = createProject({})
+  expect(await startMain(['init'], empty).result).toMatchObject({ code: 2 })
+})
+
+test('`up` prints each change to stderr, and the table to stdout', async () => {
+  const waiting = snapshot('api', { ...down, state: 'waiting', run: 0 })
+  const unmet = [{ service: 'web', condition: 'healthy', reason: 'starting' }] as const
+  await using daemon = await startFakeDaemon(
+    carryOut(shop(snapshot('web', down), waiting), (order) => [
+      changed(
+        'service.starting',
+        snapshot('web', { state: 'starting', health: { status: 'starting', source: 'tcp' } }),
+      ),
+      changed('service.waiting', { ...waiting, waiting_for: unmet }),
+      changed('service.healthy', snapshot('web')),
+      changed('service.healthy', snapshot('api')),
+      ended(order, 'done'),
+    ]),
+  )
+  const { code, stdout, stderr } = await startMain(['up', 'web', 'api', '--env', 'A=1', '--timeout', '9s'], daemon)
+    .result
+  expect(code).toBe(0)
+  expect(stderr.split('\n').slice(0, 4)).toEqual([
+    'web starting',
+    'api waiting for web (starting)',
+    'web healthy (process) after 12ms',
+    'api healthy (process) after 12ms',
+  ])
+  expect(stdout).toMatch(/^NAME .*\nweb +running +healthy +process .*\napi /u)
+  expect(daemon.bodies[0]).toMatchObject({
+    kind: 'up',
+    services: ['web', 'api'],
+    env: { A: '1' },
+    timeout_ms: 9000,
+    dir: daemon.home,
+    shell_env: { HOME: daemon.home },
+  })
+})
+
+test('`up` reports who failed, how, and its last words', async () => {
+  const dead = snapshot('web', {
+    state: 'failed',
+    health: { status: 'none', source: null },
+    reason: 'exited with code 3',
+  })
+  await using daemon = await startFakeDaemon(
+    carryOut(shop(snapshot('web', down)), (order) => [
+      changed('service.failed', dead),
+      ended(order, 'failed', ['web: exited with code 3']),
+    ]),
+  )
+  const { code, stderr } = await startMain(['up'], daemon).result
+  expect(code).toBe(1)
+  expect(stderr).toContain('✗ web failed: exited with code 3\n  | the disk is made of cheese\n')
+  expect(stderr).toContain('error: "locald up" failed: not everything came up')
+})
+
+test('`up` that a later order took over says so', async () => {
+  await using daemon = await startFakeDaemon(
+    carryOut(shop(snapshot('web', down)), (order) => [ended(order, 'superseded')]),
+  )
+  const { code, stderr } = await startMain(['up'], daemon).result
+  expect(code).toBe(1)
+  expect(stderr).toContain('superseded')
+})
+
+test('Ctrl-C in `up` detaches with 130', async () => {
+  const run: { current: Run | null } = { current: null }
+  const answer = carryOut(shop(snapshot('web', down)), () => [changed('service.starting', snapshot('web', down))])
+  await using daemon = await startFakeDaemon((request) => {
+    answer(request)
+    if (request.path === '/v1/events') run.current?.interrupt()
+  })
+  run.current = startMain(['up'], daemon)
+  const { code, stderr } = await run.current.result
+  expect(code).toBe(130)
+  expect(stderr).toContain('goes on in the background')
+})
+
+test('a second Ctrl-C in `stop` kills, and what is left over is listed', async () => {
+  const run: { current: Run | null } = { current: null }
+  const orders: OrderRequest[] = []
+  const project = shop(snapshot('web'), snapshot('api', { depends_on: ['web'] }))
+  await using daemon = await startFakeDaemon(({ path, body, json, response }) => {
+    if (path === '/v1/status') json(project)
+    else if (path === '/v1/orders') {
+      orders.push(body as OrderRequest)
+      json({ order: 'x', seq: 1, status: project })
+      const [first, second] = orders
+      if (first !== undefined && second !== undefined)
+        streaming?.(eventText({ seq: 9, at, ...ended(first, 'failed', ['pid 7 (sleep)']) } as { seq: number }))
+    } else if (path === '/v1/events') {
+      streaming = (text) => response.write(text)
+      response.write(
+        eventText({ seq: 2, at, ...changed('service.stopping', snapshot('web', { state: 'stopping' })) } as {
+          seq: number
+        }),
+      )
+      run.current?.interrupt()
+      run.current?.interrupt()
+    }
+  })
+  let streaming: ((text: string) => void) | undefined
+  run.current = startMain(['stop', 'web'], daemon)
+  const { code, stderr } = await run.current.result
+  expect(orders.map(({ now = false }) => now)).toEqual([false, true])
+  expect(code).toBe(1)
+  expect(stderr).toContain('pid 7 (sleep)')
+  expect(stderr).toContain('Still running, and in need of "web": api')
+})
+
+test('an older daemon is pointed out once, a newer one is left alone', async () => {
+  await using older = await startFakeDaemon(({ json }) => json(shop(snapshot('web'))), '1.2.2')
+  const told = await startMain(['status'], older).result
+  expect(told.code).toBe(0)
+  expect(told.stderr).toContain('locald server restart')
+  await using newer = await startFakeDaemon(({ json }) => json(shop(snapshot('web'))), '1.10.0')
+  expect((await startMain(['status'], newer).result).stderr).toBe('')
+})
+
+test('`logs` merges with names in front and leaves no power over the terminal to what services print', async () => {
+  await using daemon = await startFakeDaemon(({ path, json, response }) => {
+    if (path === '/v1/status') json(shop(snapshot('web'), snapshot('longer-name')))
+    else
+      for (const [service, text] of [
+        ['web', '\u001b[2J\u001b[31mred\u001b[0m'],
+        ['longer-name', 'plain'],
+      ])
+        response.write(`${JSON.stringify({ at, service, stream: 'pty', run: 1, text })}\n`)
+    response.end()
+  })
+  const { code, stdout } = await startMain(['logs', '-n', '2', '--since', '5m'], daemon).result
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'web         | red\nlonger-name | plain\n' })
+  expect(await startMain(['logs', '--grep', '('], daemon).result).toMatchObject({ code: 2 })
+})
+
+test('`wait` returns when all are ready, and fails when one is not', async () => {
+  const first = shop(snapshot('web', { state: 'starting', health: { status: 'starting', source: 'tcp' } }))
+  const waitFor = async (event: object): Promise<Result> => {
+    await using daemon = await startFakeDaemon(({ path, json, response }) => {
+      if (path === '/v1/status') json(first)
+      else
+        response.write(
+          eventText({ type: 'snapshot', seq: 1, projects: [first] } as { seq: number }) +
+            eventText({ seq: 2, at, ...event } as { seq: number }),
+        )
+    })
+    return await startMain(['wait', 'web', '--timeout', '5s'], daemon).result
+  }
+  expect(await waitFor(changed('service.healthy', snapshot('web')))).toMatchObject({ code: 0 })
+  const dead = snapshot('web', { state: 'failed', reason: 'exited with code 3' })
+  const failed = await waitFor(changed('service.failed', dead))
+  expect(failed).toMatchObject({ code: 1 })
+  expect(failed.stderr).toContain('web failed: exited with code 3')
+})
+
+test('a daemon that cannot be started is exit code 3, with the keeper log', async () => {
+  using project = createProject(procfile)
+  const { code, stderr } = await startMain(['up'], project).result
+  expect(code).toBe(3)
+  expect(stderr).toContain('/nonexistent/keeper.cjs')
+})
+
+test('help and version are answers; a wrong word is exit code 2', async () => {
+  using project = createProject({})
+  expect((await startMain(['--help'], project).result).stdout).toContain('status, ps')
+  expect((await startMain(['logs', '--help'], project).result).stdout).toContain('-f, --follow')
+  expect(await startMain(['--version'], project).result).toMatchObject({ code: 0, stdout: '1.2.3\n' })
+  expect(await startMain(['pu'], project).result).toMatchObject({ code: 2 })
+})
