@@ -67,7 +67,9 @@ start_timeout = "100s"
   expect((await project.status()).services).toHaveLength(1)
   expect(performance.now() - asked).toBeLessThan(5000)
   expect((await up.ended).code).toBe(0)
-  expect((await project.lines('print', '-n', '5')).at(-1)).toBe('the end')
+  const last = await project.lines('print', '-n', '5')
+  expect(last.at(-1)).toBe('the end')
+  expect(last).toContain('x'.repeat(99))
 })
 
 test('stdout and stderr are told apart without a terminal', async () => {
