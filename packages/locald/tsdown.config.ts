@@ -1,5 +1,5 @@
-// Builds three programs, each loaded whole when it starts: an upgrade of the package under a
-// running daemon or keeper must change nothing. Only the command line loads parts on demand.
+// Builds three programs. Daemon and keeper are loaded whole when they start: an upgrade of the package under a running one
+// must change nothing. The command line loads the heavy part of a command only when that command is called.
 import { defineConfig } from 'tsdown'
 
 const shared = {
