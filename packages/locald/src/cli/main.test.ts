@@ -365,6 +365,34 @@ test('`wait` returns when all are ready, and fails when one is not', async () =>
   expect(failed.stderr).toContain('web failed: exited with code 3')
 })
 
+test('`events` prints what the daemon still knows, up to now, and only of this project', async () => {
+  const events = [
+    { type: 'order.accepted', seq: 4, at, project: 'p1', order: 'o', kind: 'up', services: ['web'] },
+    { type: 'service.healthy', seq: 5, at, project: 'p2', service: 'other', instance: 1, snapshot: snapshot('other') },
+    { type: 'service.healthy', seq: 6, at, project: 'p1', service: 'web', instance: 1, snapshot: snapshot('web') },
+  ]
+  await using daemon = await startFakeDaemon(({ path, query, json, response }) => {
+    if (path === '/v1/status') json(shop(snapshot('web')))
+    else {
+      const after = query.has('after') ? Number(query.get('after')) : -1
+      // It knows nothing of what was before 4.
+      if (after < 3) response.write(eventText({ type: 'snapshot', seq: 6, projects: [] } as { seq: number }))
+      else for (const event of events) if (event.seq > after) response.write(eventText(event))
+    }
+  })
+  const { code, stdout } = await startMain(['events', '--json'], daemon).result
+  expect(code).toBe(0)
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown),
+  ).toEqual([events[0], events[2]])
+  expect((await startMain(['events', '--all', '-n', '1'], daemon).result).stdout).toMatch(
+    /service\.healthy {2}web\.1 healthy/u,
+  )
+})
+
 test('a daemon that cannot be started is exit code 3, with the keeper log', async () => {
   using project = createProject(procfile)
   const { code, stderr } = await startMain(['up'], project).result

@@ -20,12 +20,13 @@ export async function events(context: CommandContext, call: Invocation): Promise
   const project = call.flag('all') ? null : await projectOf(client, context)
   const newest = await lastSeq(client, signal)
   const last = call.flag('follow') ? Infinity : newest
-  const after = Math.max(0, newest - (numberOption(call, 'tail', 0) ?? defaultTail))
+  const wanted = Math.max(0, newest - (numberOption(call, 'tail', 0) ?? defaultTail))
+  const after = await firstKnown(client, { wanted, newest }, signal)
   if (after >= last) return exitCodes.ok
 
   // The numbers of one project have gaps; those of all have none, so that the last one is sure to come.
   for await (const event of client.events(call.flag('follow') && project !== null ? selector : {}, {
-    after: 0,
+    after,
     signal,
   })) {
     if (event.type !== 'snapshot' && (project === null || !('project' in event) || event.project === project))
@@ -44,6 +45,30 @@ async function projectOf(client: ApiClient, { selector }: CommandContext): Promi
 async function lastSeq(client: ApiClient, signal: AbortSignal): Promise<number> {
   for await (const event of client.events({}, { signal })) return (event satisfies EventSnapshot | LocaldEvent).seq
   return 0
+}
+
+/**
+ * The lowest number from `wanted` on after which the daemon still knows every event; it keeps a part of them, and answers with a
+ * snapshot when it is asked for more.
+ */
+async function firstKnown(
+  client: ApiClient,
+  { wanted, newest }: { readonly wanted: number; readonly newest: number },
+  signal: AbortSignal,
+): Promise<number> {
+  const isKnown = async (after: number): Promise<boolean> => {
+    for await (const event of client.events({}, { after, signal })) return event.type !== 'snapshot'
+    return true
+  }
+  let low = wanted
+  let high = newest
+  while (low < high) {
+    // What is missing is mostly nothing, or the first one, which is no event but the state that a journal begins with.
+    const middle = low <= wanted + 1 ? low : Math.floor((low + high) / 2)
+    if (await isKnown(middle)) high = middle
+    else low = middle + 1
+  }
+  return high
 }
 
 function eventLine({ output, now }: CommandContext, event: LocaldEvent): string {
