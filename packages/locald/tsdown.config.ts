@@ -1,5 +1,6 @@
 // Builds three programs. Daemon and keeper are loaded whole when they start: an upgrade of the package under a running one
-// must change nothing. The command line loads the heavy part of a command only when that command is called.
+// must change nothing. What they need only now and then is part of their file, but evaluated at its first import. The
+// command line loads the heavy part of a command only when that command is called.
 import { defineConfig } from 'tsdown'
 
 const shared = {
@@ -12,9 +13,28 @@ const shared = {
   fixedExtension: true,
   clean: false,
 } as const
+const packages = { noExternal: [/.*/], external: [/^koffi$/, /^@lydell\//] }
+
+/** What dockerode builds images with, which locald does not do. */
+const unused = new Set(['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'])
+
+/** Leaves out parts of dockerode: docs/decisions/0017. What is optional and native has to fail, for that is what it is tested by. */
+const slimDockerode = {
+  name: 'slim-dockerode',
+  resolveId: (id: string) =>
+    unused.has(id) ? '\0unused' : id === 'cpu-features' || id.endsWith('.node') ? '\0native' : undefined,
+  load: (id: string) =>
+    id === '\0unused'
+      ? 'module.exports = {}'
+      : id === '\0native'
+        ? 'throw new Error("not part of this build")'
+        : undefined,
+}
+
+const whole = { ...packages, outputOptions: { codeSplitting: false }, plugins: [slimDockerode] }
 
 export default defineConfig([
-  { ...shared, entry: { cli: 'src/bin/cli.ts' }, noExternal: [/.*/], external: [/^koffi$/, /^@lydell\//], clean: true },
-  { ...shared, entry: { daemon: 'src/bin/daemon.ts' }, noExternal: [/.*/], external: [/^koffi$/, /^@lydell\//] },
-  { ...shared, entry: { keeper: 'src/bin/keeper.ts' }, noExternal: [/.*/], external: [/^koffi$/, /^@lydell\//] },
+  { ...shared, ...packages, entry: { cli: 'src/bin/cli.ts' }, plugins: [slimDockerode], clean: true },
+  { ...shared, ...whole, entry: { daemon: 'src/bin/daemon.ts' } },
+  { ...shared, ...whole, entry: { keeper: 'src/bin/keeper.ts' } },
 ])
