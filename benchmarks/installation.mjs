@@ -14,7 +14,7 @@ export function now() {
 }
 
 /** Runs a program to its end; resolves with its code, its output and how long it took in milliseconds. */
-export async function run(program, args, { cwd = tmpdir(), env = process.env } = {}) {
+async function run(program, args, { cwd, env }) {
   const startedAt = now()
   const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
@@ -44,6 +44,8 @@ export function createInstallation() {
 
   return {
     locald,
+    /** Node and nothing else, in the same environment. */
+    node: () => run(process.execPath, ['-e', '0'], { cwd: user, env }),
     /** Makes a project of a configuration and further files. */
     project: (toml, files = {}) => {
       projects += 1

@@ -1,5 +1,5 @@
 // What a command costs: `status` next to starting Node at all, and `up` with nothing running yet.
-import { createInstallation, run } from '../installation.mjs'
+import { createInstallation } from '../installation.mjs'
 import { median } from '../statistics.mjs'
 
 export async function measure({ installation, quick }) {
@@ -9,7 +9,7 @@ export async function measure({ installation, quick }) {
   const status = []
   // In turns, so that whatever else the machine does hits both alike.
   for (let n = 0; n < (quick ? 10 : 40); n += 1) {
-    node.push((await run(process.execPath, ['-e', '0'])).ms)
+    node.push((await installation.node()).ms)
     status.push((await project.locald('status')).ms)
   }
   await project.locald('stop')
