@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Logger } from '../lib/logger.ts'
 
 export interface DaemonProcessOptions {
-  /** The program, run by this Node. */
+  /** The program, run by this Node, until `use` names another. */
   readonly program: string
   readonly log: string
   /** Where the end of a crash loop is noted for commands to show. */
@@ -50,6 +50,7 @@ export function restartDelay(crashes: readonly number[]): number | null {
 
 export class DaemonProcess {
   readonly #options: DaemonProcessOptions
+  #program: string
   #child: ChildProcess | null = null
   #crashes: number[] = []
   #isLooping = false
@@ -58,6 +59,7 @@ export class DaemonProcess {
 
   constructor(options: DaemonProcessOptions) {
     this.#options = options
+    this.#program = options.program
     rmSync(options.crashLoopFile, { force: true })
   }
 
@@ -87,6 +89,11 @@ export class DaemonProcess {
     if (socket instanceof Duplex) this.#options.onStarted(socket)
   }
 
+  /** Starts it from this program from now on. */
+  use(program: string): void {
+    this.#program = program
+  }
+
   /** Its next exit is no crash. */
   expectExit(kind: 'stop' | 'restart'): void {
     this.#expected = kind
@@ -113,11 +120,11 @@ export class DaemonProcess {
   }
 
   #spawn(): ChildProcess {
-    const { program, log, logger } = this.#options
+    const { log, logger } = this.#options
     rotate(log)
     const output = openSync(log, 'a', 0o600)
     try {
-      const child = spawn(process.execPath, [program], {
+      const child = spawn(process.execPath, [this.#program], {
         stdio: ['ignore', output, output, this.#options.apiDescriptor(), 'pipe'],
         detached: true, // a terminal's Ctrl-C is not meant for it
       })

@@ -1,18 +1,21 @@
 // Owns every run: starts it, records what it writes, notices its end, ends it. Holds no policy.
 import { randomBytes, randomInt } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { bootId } from '../lib/boot-id.ts'
 import { becomeSubreaper, reapChild } from '../lib/native.ts'
-import { commandLineOf, membersByRun, readProcesses } from '../lib/process-tree.ts'
+import { commandLineOf, membersByRun, readProcesses, startTimeNow } from '../lib/process-tree.ts'
 import { parseSignal } from '../lib/signals.ts'
 import { version } from '../lib/version.ts'
 import { FactLog } from './fact-log.ts'
 import { LogStreams } from './log-streams.ts'
 import { keeperProtocol } from './protocol.ts'
 import { Run } from './run.ts'
+import type { RunHost } from './run.ts'
 import { RunsFile } from './runs-file.ts'
+import type { RunEntry } from './runs-file.ts'
 import { checkSpawn } from './spawn-check.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { ProcessTable, ProcessEntry } from '../lib/process-source.ts'
+import type { RunIdentity } from '../lib/process-tree.ts'
 import type { FactBody } from './fact-log.ts'
 import type { Fact, KeeperOperation, KeeperOperations, SpawnOrder, SpawnResult } from './protocol.ts'
 
@@ -22,8 +25,8 @@ export interface KeeperOptions {
   /** Where it remembers what runs. */
   readonly runsFile: string
   readonly logger: Logger
-  /** The daemon asked for an end, and nothing was running; or for a new daemon. */
-  readonly onShutdown: (kind: 'stop' | 'restart') => void
+  /** The daemon asked for an end, and nothing was running; or for a new daemon, of that program. */
+  readonly onShutdown: (kind: 'stop' | 'restart', program?: string) => void
   /** A child of this process that is not a run: the daemon. */
   readonly isOwnChild: (pid: number) => boolean
 }
@@ -88,9 +91,29 @@ export class Keeper {
       logger: options.logger,
       onGrew: (stream) => this.#listener?.onGrew(stream),
     })
-    this.#runsFile = new RunsFile(options.runsFile)
+    this.#runsFile = new RunsFile(options.runsFile, (message, error) => options.logger.log('warn', message, { error }))
     this.#isSubreaper = becomeSubreaper()
     process.on('SIGCHLD', this.#onChildEnded)
+    this.#recover()
+  }
+
+  /** Ends what an earlier keeper has left behind: nobody reads its output or would notice its end. */
+  #recover(): void {
+    const entries: RunEntry[] = []
+    for (const entry of this.#runsFile.entries) {
+      if (entry.boot === this.#boot) entries.push(entry)
+      else this.#remember(() => this.#runsFile.remove(entry.run))
+    }
+    if (entries.length === 0) return
+    const identities = entries.map((entry) => entry.identity)
+    const members = membersByRun(identities, readProcesses(), { isProven: true, except: process.pid })
+    for (const entry of entries) {
+      const run = Run.lost(entry, members.get(entry.identity.marker) ?? [], this.#hostOf(entry.run))
+      const { tag, lost } = run.info
+      this.#options.logger.log('warn', 'A run was lost with its keeper', { run: entry.run, tag, ending: lost?.members })
+      this.#runs.set(entry.run, run)
+      this.#rememberId(entry.run)
+    }
   }
 
   /** Replaces the one who listens. */
@@ -143,28 +166,34 @@ export class Keeper {
     if (this.#runs.has(order.run) || this.#usedIds.has(order.run)) return { ok: false, reason: 'duplicate' }
     const check = checkSpawn(order)
     if (!check.ok) return { ok: false, ...check.refusal }
+    const { marker, lockLimit } = { marker: `${order.run}.${this.#nonce}`, lockLimit: randomInt(2 ** 40, 2 ** 47) }
+    const { log, tag, recovery } = order
+    const entry = { run: order.run, tag, log, ...(recovery === undefined ? {} : { recovery }), boot: this.#boot }
+    // Before there is anything to find: this keeper may end between the fork and what is remembered of it.
+    const planned = { pid: 0, startTime: startTimeNow(), marker, lockLimit }
+    this.#remember(() => this.#runsFile.add({ ...entry, identity: planned, startedAt: Date.now() }))
     let run: Run
     try {
-      run = this.#start(order, check.program)
+      run = Run.start(order, check.program, { marker, lockLimit }, this.#hostOf(order.run))
     } catch (error) {
+      this.#remember(() => this.#runsFile.remove(order.run))
       this.#options.logger.log('error', 'Cannot start a run', { run: order.run, error })
       return { ok: false, reason: 'failed', message: error instanceof Error ? error.message : String(error) }
     }
     const { identity, startedAt } = run
     this.#runs.set(order.run, run)
     this.#rememberId(order.run)
-    this.#remember(() => this.#runsFile.add({ run: order.run, tag: order.tag, identity, startedAt, boot: this.#boot }))
+    this.#remember(() => this.#runsFile.add({ ...entry, identity, startedAt }))
     this.#tell(order.run, { type: 'spawned', identity })
     return { ok: true, identity, startedAt }
   }
 
-  #start(order: SpawnOrder, program: string): Run {
-    const marks = { marker: `${order.run}.${this.#nonce}`, lockLimit: randomInt(2 ** 40, 2 ** 47) }
-    return new Run(order, program, marks, {
+  #hostOf(run: string): RunHost {
+    return {
       logs: this.#logs,
-      fact: (body) => this.#tell(order.run, body),
+      fact: (body) => this.#tell(run, body),
       reviewWithin: (delayMs) => this.#reviewWithin(delayMs),
-    })
+    }
   }
 
   #end(order: KeeperOperations['end']['params']): KeeperOperations['end']['result'] {
@@ -188,14 +217,14 @@ export class Keeper {
   #acknowledge(seq: number): KeeperOperations['ack']['result'] {
     for (const fact of this.#facts.acknowledge(seq)) {
       const run = fact.type === 'emptied' || fact.type === 'exited' ? this.#runs.get(fact.run) : undefined
-      if (run?.isEmptied === true && run.hasExited) this.#runs.delete(fact.run)
+      if (run?.isOver === true) this.#runs.delete(fact.run)
     }
     return {}
   }
 
-  #shutdown({ restart }: KeeperOperations['shutdown']['params']): KeeperOperations['shutdown']['result'] {
+  #shutdown({ restart, program }: KeeperOperations['shutdown']['params']): KeeperOperations['shutdown']['result'] {
     const running = this.#open().length
-    if (restart === true) this.#options.onShutdown('restart')
+    if (restart === true) this.#options.onShutdown('restart', program)
     else if (running === 0) {
       this.#isStopping = true
       this.#options.onShutdown('stop')
@@ -240,8 +269,12 @@ export class Keeper {
 
   /** Of all runs at once, so that each process is given to one. */
   #members(table: ProcessTable): ReadonlyMap<string, readonly ProcessEntry[]> {
-    const identities = this.#open().map((run) => run.identity)
-    return membersByRun(identities, table, this.#isSubreaper ? { under: process.pid } : {})
+    const identities = (isLost: boolean): readonly RunIdentity[] =>
+      this.#open().flatMap((run) => (run.isLost === isLost ? run.identity : []))
+    const own = membersByRun(identities(false), table, this.#isSubreaper ? { under: process.pid } : {})
+    const lost = identities(true)
+    if (lost.length === 0) return own
+    return new Map([...own, ...membersByRun(lost, table, { isProven: true, except: process.pid })])
   }
 
   #childEnded(): void {
@@ -279,7 +312,8 @@ export class Keeper {
 
   /** Each by its pid: waiting for any child would take the leaders' exits away from those who wait for them. */
   #reapOrphans(table: ProcessTable): void {
-    const leaders = new Set([...this.#runs.values()].flatMap((run) => (run.hasExited ? [] : [run.identity.pid])))
+    const watched = [...this.#runs.values()].filter((run) => !run.hasExited && !run.isLost)
+    const leaders = new Set(watched.map((run) => run.identity.pid))
     for (const entry of table.values()) {
       if (entry.alive || entry.parent !== process.pid || leaders.has(entry.pid)) continue
       if (!this.#options.isOwnChild(entry.pid)) reapChild(entry.pid)
@@ -291,12 +325,4 @@ function signalOf(name: string): NodeJS.Signals {
   const signal = parseSignal(name)
   if (signal === undefined) throw new Error(`Cannot send "${name}": this system has no such signal`)
   return signal
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return '' // macOS: start times are dates there and need no boot
-  }
 }

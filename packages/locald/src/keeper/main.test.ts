@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  appendFileSync,
   chownSync,
   closeSync,
   openSync,
@@ -292,6 +293,99 @@ test.each(['SIGTERM', '--end'])('%s ends all services, the daemon and the keeper
   expect(installed.daemonPids().filter(isAlive)).toEqual([])
   const output = readFrames(join(installed.home, 'state/logs/p/a')).map(({ bytes }) => bytes.toString())
   expect(output.join('')).toContain('bye')
+})
+
+/** On pipes and deaf to a hang-up, as what outlives its keeper is. */
+const stubborn = "trap '' HUP; echo up; sleep 600 & wait"
+
+test('a keeper that was killed is followed by one that ends what is left, and tells of it', async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const orders = [
+    { ...installed.order('kind', stubborn), tty: null },
+    { ...installed.order('deaf', "trap '' HUP TERM; sleep 600 & wait; wait"), tty: null },
+    { ...installed.order('hidden', 'setsid env -i /bin/sleep 600 & sleep 0.1; exec sleep 600'), tty: null },
+    installed.order('on-terminal', 'sleep 600'),
+  ].map((order) => ({ ...order, recovery: { signal: 'SIGTERM', scope: 'group', timeoutMs: 300 } as const }))
+  for (const order of orders) expect(await link.request('spawn', order)).toMatchObject({ ok: true })
+  const members = async (): Promise<readonly number[]> => {
+    const answers = await Promise.all(orders.map(({ run }) => link.request('members', { run })))
+    return answers.flatMap((answer) => answer.members.map(({ pid }) => pid))
+  }
+  let before = await members()
+  while (before.length < 7) before = await members()
+  // Not this run's, though its pid is in the list: whoever had it before had another start time.
+  const stranger = spawn('/bin/sleep', ['600'], { detached: true })
+  const path = join(installed.home, 'state/runs.jsonl')
+  const [, entry = ''] = readFileSync(path, 'utf8').trim().split('\n')
+  const { identity, ...rest } = JSON.parse(entry) as { run: string; identity: { pid: number; startTime: number } }
+  const wrong = { ...rest, run: 'gone', identity: { ...identity, pid: stranger.pid, marker: 'gone', lockLimit: 1 } }
+  appendFileSync(path, `${JSON.stringify(wrong)}\n{"run":"torn`)
+
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await installed.keeper()
+  const facts: Fact[] = []
+  const next = await installed.link(facts)
+  const { runs } = await next.request('hello', hello)
+  expect(runs.map(({ run }) => run).sort()).toEqual(['deaf', 'gone', 'hidden', 'kind', 'on-terminal'])
+  expect(runs.every(({ lost, exited }) => lost !== undefined && exited === null)).toBe(true)
+  expect(runs.find(({ run }) => run === 'deaf')?.lost?.members.length).toBeGreaterThan(0)
+  expect(runs.find(({ run }) => run === 'gone')?.lost).toEqual({ members: [] })
+  expect(await next.request('spawn', installed.order('kind', 'true'))).toMatchObject({ reason: 'duplicate' })
+  while (facts.filter(({ type }) => type === 'emptied').length < 5) await next.request('list', {})
+  expect(facts.filter(({ type }) => type === 'exited')).toEqual([])
+  expect(facts.filter(({ type }) => type === 'killed').map(({ run }) => run)).toEqual(['deaf'])
+  expect(before.filter(isAlive)).toEqual([])
+  expect(stranger.exitCode ?? stranger.signalCode).toBe(null)
+  await next.request('ack', { seq: facts.at(-1)?.seq ?? 0 })
+  expect(await next.request('list', {})).toEqual({ runs: [] })
+  const recorded = readFrames(join(installed.home, 'state/logs/p/deaf')).filter(({ kind }) => kind === 'record')
+  expect(JSON.parse(recorded.at(-1)?.bytes.toString() ?? '')).toMatchObject({ type: 'run.lost' })
+  stranger.kill('SIGKILL')
+})
+
+test('a keeper finds what was started in the instant in which its predecessor was killed', async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const order = { ...installed.order('a', stubborn), tty: null }
+  const spawned = await link.request('spawn', order)
+  const pid = spawned.ok ? spawned.identity.pid : 0
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  // What it wrote after the fork is missing.
+  const path = join(installed.home, 'state/runs.jsonl')
+  const lines = readFileSync(path, 'utf8').trim().split('\n')
+  expect(JSON.parse(lines.pop() ?? '')).toMatchObject({ identity: { pid } })
+  writeFileSync(path, `${lines.join('\n')}\n`)
+  await installed.keeper()
+  const facts: Fact[] = []
+  const next = await installed.link(facts)
+  await next.request('hello', hello)
+  await untilFact(next, facts, 'emptied')
+  expect(isAlive(pid)).toBe(false)
+})
+
+test('identities of another boot mean nothing', async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const spawned = await link.request('spawn', { ...installed.order('a', stubborn), tty: null })
+  const pid = spawned.ok ? spawned.identity.pid : 0
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const path = join(installed.home, 'state/runs.jsonl')
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/"boot":"[^"]*"/g, '"boot":"another"'))
+  await installed.keeper()
+  const next = await installed.link()
+  expect(await next.request('hello', hello)).toMatchObject({ runs: [] })
+  expect(isAlive(pid)).toBe(true)
+  process.kill(-pid, 'SIGKILL')
 })
 
 test.runIf(existsSync('/dev/full'))('a log on a full disk does not end the keeper', async () => {

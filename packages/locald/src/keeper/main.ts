@@ -1,5 +1,5 @@
 // The keeper as a process: takes the place of the one keeper, starts the daemon, and goes on whatever happens.
-import { closeSync, fstatSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import { readLockNote, tryFileLock } from '../lib/file-lock.ts'
@@ -20,9 +20,13 @@ import type { Logger } from '../lib/logger.ts'
 /** Where the keeper tells who started it how that went: one line, then the end. */
 const reportDescriptor = 3
 
+/** The API's socket, of a daemon whose keeper was lost: who has connected to it goes on waiting. */
+const listenerDescriptor = 4
+
 /** For services when the keeper itself is told to end; a daemon that is alive knows better ones. */
 const endTimeoutMs = 10_000
 const daemonTimeoutMs = 5_000
+const lockPatienceMs = 1_000
 
 export interface KeeperProcessOptions {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -30,7 +34,7 @@ export interface KeeperProcessOptions {
   readonly daemon: string
   /**
    * With a keeper running already: `--retry` has it try the daemon again after a crash loop, `--end` has it end all
-   * services and exit.
+   * services and exit. `--listener`: descriptor 4 is the API's listening socket.
    */
   readonly args: readonly string[]
   readonly exit: (code: number) => void
@@ -42,11 +46,12 @@ export interface KeeperProcessOptions {
  */
 export function runKeeper(options: KeeperProcessOptions): void {
   const report = openReport()
-  closeInherited(report)
+  const listener = options.args.includes('--listener') ? openListener() : null
+  closeInherited([report, listener])
   try {
     const installation = installationFor(options.env)
     prepare(installation)
-    const lock = tryFileLock(installation.keeperLock)
+    const lock = takeLock(installation)
     if (lock === null) {
       signalHolder(installation, options.args)
       tell(report, 'held')
@@ -54,7 +59,7 @@ export function runKeeper(options: KeeperProcessOptions): void {
       return
     }
     lock.note(`${process.pid} ${startTimeOf(process.pid) ?? 0}\n`)
-    keep(installation, lock, options)
+    keep(installation, lock, options, listener)
     tell(report, 'ready')
   } catch (error) {
     const known = error instanceof LocaldError ? error : new LocaldError('internal', String(error), { cause: error })
@@ -64,7 +69,12 @@ export function runKeeper(options: KeeperProcessOptions): void {
   }
 }
 
-function keep(installation: Installation, lock: FileLock, options: KeeperProcessOptions): void {
+function keep(
+  installation: Installation,
+  lock: FileLock,
+  options: KeeperProcessOptions,
+  listener: number | null,
+): void {
   const logger = createLogger(writeToLog)
   surviveErrors(logger)
   // The daemon must come to the same paths from another working directory.
@@ -94,7 +104,10 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
     runsFile: join(installation.state, 'runs.jsonl'),
     logger,
     isOwnChild: (pid) => pid === daemon.pid,
-    onShutdown: (kind) => daemon.expectExit(kind),
+    onShutdown: (kind, program) => {
+      if (program !== undefined) daemon.use(program)
+      daemon.expectExit(kind)
+    },
   })
   const daemon = new DaemonProcess({
     program: options.daemon,
@@ -105,22 +118,22 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
     onStarted: (socket) => new KeeperSession(keeper, socket, logger),
     // Nobody would ever answer those who connect; without a socket commands look for the note of the crash loop.
     onCrashLoop: closeApi,
-    onStopped: () => void finish(),
+    onStopped: () => void (ending ?? Promise.resolve()).then(finish),
   })
 
-  let isEnding = false
-  const end = async (): Promise<void> => {
-    if (isEnding) return
-    isEnding = true
+  let ending: Promise<void> | null = null
+  const end = (): void => {
+    if (ending !== null) return
     logger.log('info', 'The keeper was told to end')
-    await keeper.endAll(endTimeoutMs)
+    // The daemon must not see its services end: it would take that for crashes, and note that they failed.
+    ending = keeper.endAll(endTimeoutMs)
     daemon.stop(daemonTimeoutMs)
   }
   process.on('SIGHUP', () => {}) // the terminal it was started from has closed
   process.on('SIGUSR2', () => daemon.retry())
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end())
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
 
-  api = listenUnixSocket(installation.apiSocket)
+  api = adoptListener(listener, installation) ?? listenUnixSocket(installation.apiSocket)
   daemon.start()
   logger.log('info', 'The keeper is ready', { pid: process.pid })
 }
@@ -161,6 +174,41 @@ function signalHolder({ keeperLock }: Installation, args: readonly string[]): vo
   if (pid > 0 && startTimeOf(pid) === startTime) process.kill(pid, signal)
 }
 
+/**
+ * Null when another keeper holds the lock. One that was killed may seem to hold it for an instant: a service that it was
+ * about to start has its descriptors until it runs its own program.
+ */
+function takeLock({ keeperLock }: Installation): FileLock | null {
+  const deadline = performance.now() + lockPatienceMs
+  for (;;) {
+    const lock = tryFileLock(keeperLock)
+    if (lock !== null || isHeldByLiving(keeperLock) || performance.now() > deadline) return lock
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+  }
+}
+
+function isHeldByLiving(keeperLock: string): boolean {
+  const [pid = 0, startTime] = readLockNote(keeperLock).trim().split(' ').map(Number)
+  // Between taking it and noting it there is nothing to read.
+  return pid === 0 || startTimeOf(pid) === startTime
+}
+
+/** Null when it is no socket. */
+function openListener(): number | null {
+  try {
+    return fstatSync(listenerDescriptor).isSocket() ? listenerDescriptor : null
+  } catch {
+    return null
+  }
+}
+
+/** Null when it leads nowhere any more, because somebody removed the file that it is reached by. */
+function adoptListener(listener: number | null, { apiSocket }: Installation): number | null {
+  if (listener === null || existsSync(apiSocket)) return listener
+  closeSync(listener)
+  return null
+}
+
 /** Null when the keeper was not started by the command line, which gives it a pipe. */
 function openReport(): number | null {
   try {
@@ -186,9 +234,9 @@ function tell(report: number | null, line: string): void {
  * for days, and every service would get them. Node's own are all close-on-exec; so is, made so by Node, what it inherits
  * in the lowest numbers, where nothing comes by accident from a command line that is a Node program itself.
  */
-function closeInherited(report: number | null): void {
+function closeInherited(kept: readonly (number | null)[]): void {
   const folder = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'
-  if (report !== null) setCloseOnExec(report)
+  for (const fd of kept) if (fd !== null) setCloseOnExec(fd)
   for (const fd of readdirSync(folder).map(Number)) {
     if (fd > 2 && isInherited(fd)) closeSync(fd)
   }

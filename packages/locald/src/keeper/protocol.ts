@@ -17,7 +17,11 @@ export interface SpawnOrder {
   /** A terminal of this size, or null for two pipes and a stdin that stays open. */
   readonly tty: { readonly cols: number; readonly rows: number } | null
   readonly log: LogTarget
+  /** How a later keeper ends what is left of it, should this one be lost. Default: SIGTERM to the group, 10 s. */
+  readonly recovery?: RecoveryEnd
 }
+
+export type RecoveryEnd = Pick<EndOrder, 'signal' | 'scope' | 'timeoutMs'>
 
 /** Where output goes. */
 export interface LogTarget {
@@ -57,6 +61,11 @@ export interface RunInfo {
   readonly exited: { readonly code: number | null; readonly signal: string | null; readonly at: number } | null
   /** An `end` is under way. */
   readonly ending: boolean
+  /**
+   * An earlier keeper started it and was lost. What was left of it, which are these, is being ended; `emptied` tells when
+   * nothing is left any more. How its leader ended nobody knows, and there is no `exited`.
+   */
+  readonly lost?: { readonly members: readonly Member[] }
 }
 
 /**
@@ -127,8 +136,11 @@ export interface KeeperOperations {
   }
   /** Facts up to and including `seq` are stored by the daemon; their runs, if emptied, may be forgotten. */
   ack: { params: { readonly seq: number }; result: Record<string, never> }
-  /** Exits, when nothing runs; the daemon exits by itself. `restart` starts the daemon anew instead. */
-  shutdown: { params: { readonly restart?: boolean }; result: { readonly running: number } }
+  /** Exits, when nothing runs; the daemon exits by itself. `restart` starts the daemon anew instead, from `program` if given. */
+  shutdown: {
+    params: { readonly restart?: boolean; readonly program?: string }
+    result: { readonly running: number }
+  }
 }
 
 export type KeeperOperation = keyof KeeperOperations

@@ -1,13 +1,15 @@
 // One run: a program that was started, what it leaves behind, and how all of it is ended.
 import { startTimeNow, startTimeOf, commandLineOf } from '../lib/process-tree.ts'
 import { markerVariable } from '../lib/process-source.ts'
+import { parseSignal } from '../lib/signals.ts'
 import { startProcess } from './start-process.ts'
 import type { ProcessEntry } from '../lib/process-source.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { FactBody } from './fact-log.ts'
 import type { LogStreams } from './log-streams.ts'
-import type { EndOrder, Member, RunInfo, SpawnOrder } from './protocol.ts'
-import type { Exit, RunningProcess } from './start-process.ts'
+import type { EndOrder, Member, RecoveryEnd, RunInfo, SpawnOrder } from './protocol.ts'
+import type { RunEntry } from './runs-file.ts'
+import type { Exit, RunningProcess, StartOrder } from './start-process.ts'
 
 /** What a run needs from its keeper. */
 export interface RunHost {
@@ -23,6 +25,18 @@ export interface RunMarks {
   readonly marker: string
   readonly lockLimit: number
 }
+
+/** What is remembered of the order that it was started by. */
+type RunOrder = Pick<SpawnOrder, 'run' | 'tag' | 'tty' | 'log'>
+
+interface Starting {
+  readonly marker: string
+  readonly start: (callbacks: Pick<StartOrder, 'onOutput' | 'onExit'>) => RunningProcess
+}
+
+type Origin = Starting | (Pick<RunEntry, 'identity' | 'startedAt'> & { readonly found: readonly Member[] })
+
+const defaultRecovery: RecoveryEnd = { signal: 'SIGTERM', scope: 'group', timeoutMs: 10_000 }
 
 /** Between two looks at a tree that is being ended; most ends are seen earlier, by the system's word of them. */
 const reviewMs = { signalled: 100, killing: 20, undecided: 1000 }
@@ -47,12 +61,15 @@ interface Ending {
  * news; facts are told from there, so that each carries members seen after what it tells of.
  */
 export class Run {
-  readonly order: SpawnOrder
+  readonly order: RunOrder
   readonly identity: RunIdentity
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly #host: RunHost
-  readonly #process: RunningProcess
+  /** Null when an earlier keeper started it: nothing of it can be read or written any more. */
+  readonly #process: RunningProcess | null
+  /** What was left of it when its keeper was lost; null when this keeper started it. */
+  readonly #found: readonly Member[] | null
   #exit: (Exit & { readonly at: number }) | null = null
   #isRecorded = false
   #isExitTold = false
@@ -60,15 +77,21 @@ export class Run {
   #ending: Ending | null = null
   #isPaused = false
 
-  /** Starts the program. Throws when the system cannot fork. */
-  constructor(order: SpawnOrder, program: string, marks: RunMarks, host: RunHost) {
+  private constructor(order: RunOrder, host: RunHost, origin: Origin) {
     this.order = order
     this.#host = host
-    this.#process = startProcess({
-      ...order,
-      program,
-      env: { ...order.env, [markerVariable]: marks.marker },
-      lockLimit: marks.lockLimit,
+    host.logs.hold(order.log)
+    if ('found' in origin) {
+      this.#process = null
+      this.#found = origin.found
+      this.identity = origin.identity
+      this.startedAt = origin.startedAt
+      this.#isRecorded = true
+      this.#isExitTold = true // it never will be
+      return
+    }
+    this.#found = null
+    this.#process = origin.start({
       onOutput: (stream, bytes) => {
         const hasRoom = host.logs.output(order.log, stream, bytes)
         if (!hasRoom) void this.#pause()
@@ -79,9 +102,34 @@ export class Run {
     const { pid, lockLimit } = this.#process
     this.startedAt = Date.now()
     // A program that has ended within this moment has no start time any more; nothing younger can be taken for it.
-    this.identity = { pid, startTime: startTimeOf(pid) ?? startTimeNow(), marker: marks.marker, lockLimit }
-    host.logs.hold(order.log)
-    host.logs.record(order.log, { type: 'run.started', run: order.run, pid, argv: order.argv })
+    this.identity = { pid, startTime: startTimeOf(pid) ?? startTimeNow(), marker: origin.marker, lockLimit }
+  }
+
+  /** Starts the program. Throws when the system cannot fork. */
+  static start(order: SpawnOrder, program: string, marks: RunMarks, host: RunHost): Run {
+    const { marker, lockLimit } = marks
+    const env = { ...order.env, [markerVariable]: marker }
+    const start: Starting['start'] = (callbacks) => startProcess({ ...order, ...callbacks, program, env, lockLimit })
+    let run: Run
+    try {
+      run = new Run(order, host, { marker, start })
+    } catch (error) {
+      host.logs.release(order.log)
+      throw error
+    }
+    host.logs.record(order.log, { type: 'run.started', run: order.run, pid: run.identity.pid, argv: order.argv })
+    return run
+  }
+
+  /** A run whose keeper was lost. All that can be done with it is to end what is `found` of it. */
+  static lost(entry: RunEntry, found: readonly ProcessEntry[], host: RunHost): Run {
+    const run = new Run({ ...entry, tty: null }, host, { ...entry, found: found.map(describe) })
+    const left = found.length === 0 ? 'nothing of it was left' : `ending ${listed(run.#found ?? [])}`
+    host.logs.record(entry.log, { type: 'run.lost', run: entry.run, text: `the keeper was lost; ${left}` })
+    const { signal, scope, timeoutMs } = entry.recovery ?? defaultRecovery
+    run.end({ signal: parseSignal(signal) ?? 'SIGTERM', scope, timeoutMs })
+    host.reviewWithin(0)
+    return run
   }
 
   get info(): RunInfo {
@@ -94,7 +142,17 @@ export class Run {
       tty: tty !== null,
       exited: this.#exit,
       ending: this.#ending !== null && !this.#isEmptied,
+      ...(this.#found === null ? {} : { lost: { members: this.#found } }),
     }
+  }
+
+  get isLost(): boolean {
+    return this.#found !== null
+  }
+
+  /** Nothing more will be told of it. */
+  get isOver(): boolean {
+    return this.#isEmptied && (this.#exit !== null || this.#found !== null)
   }
 
   /** The leader was reaped and nothing is left of its tree, or what is left was given up. */
@@ -113,11 +171,11 @@ export class Run {
   }
 
   write(bytes: Buffer): boolean {
-    return !this.#isEmptied && this.#process.write(bytes)
+    return !this.#isEmptied && this.#process?.write(bytes) === true
   }
 
   resize(cols: number, rows: number): boolean {
-    return !this.#isEmptied && this.#process.resize(cols, rows)
+    return !this.#isEmptied && this.#process?.resize(cols, rows) === true
   }
 
   /** Signals the group, or once the leader is gone the members. */
@@ -153,6 +211,9 @@ export class Run {
     }
     const ending = this.#ending
     if (ending === null) this.#host.reviewWithin(reviewMs.undecided)
+    // Of a leader that is not this keeper's child nobody tells when it has ended.
+    else if (ending.killing === null && members.some(({ pid }) => pid === this.identity.pid))
+      this.#host.reviewWithin(reviewMs.signalled)
     else if (ending.killing !== null) this.#kill(members, ending.killing)
     else this.#signalRest(members, ending)
   }
@@ -160,7 +221,7 @@ export class Run {
   /** Gives up its descriptors and timers, whatever runs. */
   abandon(): void {
     if (this.#ending?.timer != null) clearTimeout(this.#ending.timer)
-    this.#process.close()
+    this.#process?.close()
   }
 
   async #pause(): Promise<void> {
@@ -168,13 +229,13 @@ export class Run {
     this.#isPaused = true
     await this.#host.logs.drained(this.order.log)
     this.#isPaused = false
-    this.#process.resume()
+    this.#process?.resume()
   }
 
   async #onExit(exit: Exit): Promise<void> {
     this.#exit = { ...exit, at: Date.now() }
     // Not until the end of the output: a child that lives on can hold it open for days.
-    this.#process.drain()
+    this.#process?.drain()
     this.#host.logs.record(this.order.log, { type: 'run.exited', run: this.order.run, ...exit })
     await this.#host.logs.flush(this.order.log)
     this.#isRecorded = true
@@ -237,7 +298,7 @@ export class Run {
     if (this.#isLeaderThere()) send(-this.identity.pid, 'SIGKILL')
     const denied = members.filter((member) => signalMember(member, 'SIGKILL') === 'denied')
     // A terminal that hangs up reaches also those that this user may not signal.
-    if (denied.length > 0) this.#process.close()
+    if (denied.length > 0) this.#process?.close()
     const elapsed = performance.now() - killing.since
     const isHopeless = denied.length === members.length && elapsed > giveUpMs.denied
     if (!isHopeless && elapsed <= giveUpMs.stuck) {
@@ -250,8 +311,8 @@ export class Run {
   #empty(survivors: readonly (Member & { readonly reason: string })[]): void {
     this.#isEmptied = true
     if (this.#ending?.timer != null) clearTimeout(this.#ending.timer)
-    this.#process.drain()
-    this.#process.close()
+    this.#process?.drain()
+    this.#process?.close()
     this.#host.logs.release(this.order.log)
     this.#host.fact({ type: 'emptied', survivors })
   }
@@ -260,6 +321,11 @@ export class Run {
   #isLeaderThere(): boolean {
     return this.#exit === null && startTimeOf(this.identity.pid) === this.identity.startTime
   }
+}
+
+/** "123 (node server.js), 124 (sh)". */
+function listed(members: readonly Member[]): string {
+  return members.map(({ pid, command }) => `${pid} (${command})`).join(', ')
 }
 
 function describe(member: ProcessEntry): Member {

@@ -25,10 +25,10 @@ const leader = entry(100, keeper, { startTime: 1000 })
 function pids(
   table: ProcessTable,
   carried: Readonly<Record<number, Partial<ProcessEvidence>>> = {},
-  under?: number,
+  options: { readonly under?: number; readonly except?: number; readonly isProven?: boolean } = {},
 ): number[] {
   const evidence = (pid: number): ProcessEvidence => ({ marker: null, lockLimit: null, ...carried[pid] })
-  return membersOf(web, table, { evidence, ...(under === undefined ? {} : { under }) }).map(({ pid }) => pid)
+  return membersOf(web, table, { evidence, ...options }).map(({ pid }) => pid)
 }
 
 test('membersOf() finds descendants of the leader in whatever order the table lists them', () => {
@@ -47,6 +47,28 @@ test('membersOf() leaves out a session older than the run', () => {
   expect(pids(tableOf(entry(101, keeper, { session: 100, startTime: 999 })))).toEqual([])
 })
 
+test('membersOf() that wants proof takes nobody for a member by the session of a leader that is gone alone', () => {
+  const table = tableOf(
+    entry(101, 1, { session: 100 }),
+    entry(102, 101, { session: 100 }),
+    entry(103, 1, { session: 100 }),
+  )
+  expect(pids(table, { 103: { lockLimit: 77 } }, { isProven: true })).toEqual([103])
+  expect(pids(tableOf(leader, entry(101, 1, { session: 100 })), {}, { isProven: true })).toEqual([100, 101])
+})
+
+test('membersOf() leaves out a process that it is told to, and everything below', () => {
+  const table = tableOf(leader, entry(101, 100), entry(102, 101), entry(103, 102), entry(104, 100))
+  expect(pids(table, { 103: { marker: 'web' } }, { except: 102 })).toEqual([100, 101, 104])
+})
+
+test('membersOf() knows by limit and marker alone what was about to be started', () => {
+  const planned = { ...web, pid: 0 }
+  const table = tableOf(entry(2, 0, { session: 0 }), entry(3, 2, { session: 0 }), entry(101, 1, { session: 0 }))
+  const evidence = (pid: number): ProcessEvidence => ({ marker: null, lockLimit: pid === 101 ? 77 : null })
+  expect(membersOf(planned, table, { evidence }).map(({ pid }) => pid)).toEqual([101])
+})
+
 test('membersOf() finds orphans by limit, else by marker, and their children', () => {
   const table = tableOf(entry(101, keeper), entry(102, 101), entry(103, keeper), entry(104, keeper))
   expect(pids(table, { 101: { lockLimit: 77 }, 103: { marker: 'web' }, 104: { marker: 'db', lockLimit: 88 } })).toEqual(
@@ -57,7 +79,7 @@ test('membersOf() finds orphans by limit, else by marker, and their children', (
 test('membersOf() asks only descendants of the given process for what they carry', () => {
   const carried = { 101: { marker: 'web' }, 102: { marker: 'web' }, [keeper]: { marker: 'web' } }
   const table = tableOf(entry(101, keeper), entry(102, 1))
-  expect(pids(table, carried, keeper)).toEqual([101])
+  expect(pids(table, carried, { under: keeper })).toEqual([101])
   expect(pids(table, carried)).toEqual([101, 102])
 })
 

@@ -5,7 +5,7 @@ import type { ProcessEntry, ProcessSource, ProcessTable } from './process-source
 
 /** How the processes of a run are recognised. All of it is inherited by children, each part by other means. */
 export interface RunIdentity {
-  /** The process that the run was started as; it leads its own session and process group. */
+  /** The process that the run was started as; it leads its own session and process group. 0: not known, and none is it. */
   readonly pid: number
   /** Start time of `pid` in clock ticks since boot: together with the pid it names one process for good. */
   readonly startTime: number
@@ -47,6 +47,13 @@ interface AttributionOptions {
    * becomes. Default: of every process that is younger than the oldest run, which costs two more reads for each.
    */
   readonly under?: number
+  /** This process and everything below it belongs to no run. */
+  readonly except?: number
+  /**
+   * Believe in a session whose leader is gone only with a marker or a limit: when nobody held its pid in between, it may
+   * have been given to a stranger who came and went. Default false.
+   */
+  readonly isProven?: boolean
   /** Replaced in tests. */
   readonly evidence?: ProcessSource['evidence']
 }
@@ -64,6 +71,7 @@ export function membersByRun(
   const known = [...identities]
   const oldest = Math.min(...known.map((identity) => identity.startTime))
   const leaders = new Map(known.map((identity) => [identity.pid, identity]))
+  leaders.delete(0)
   const byMarker = new Map(known.map((identity) => [identity.marker, identity]))
   const byLimit = new Map(known.map((identity) => [identity.lockLimit, identity]))
   byLimit.delete(null)
@@ -78,7 +86,8 @@ export function membersByRun(
     if (session === undefined || entry.startTime < session.startTime) return null
     // The pid of a leader that is gone can come to lead somebody else's session.
     const leader = table.get(entry.session)
-    return leader === undefined || leader.startTime === session.startTime ? session : null
+    const isOurs = leader === undefined ? options.isProven !== true : leader.startTime === session.startTime
+    return isOurs ? session : null
   }
   const carriedRun = (entry: ProcessEntry): RunIdentity | null => {
     if (entry.startTime < oldest) return null
@@ -90,6 +99,7 @@ export function membersByRun(
   interface Place {
     readonly run: RunIdentity | null
     readonly isUnder: boolean
+    readonly isExcepted?: boolean
   }
   const top: Place = { run: null, isUnder: options.under === undefined }
   const places = new Map<number, Place>()
@@ -99,6 +109,11 @@ export function membersByRun(
     places.set(entry.pid, top) // ends a circle, which a table that was read while processes came and went can show
     const parent = table.get(entry.parent)
     const above = parent === undefined ? top : placeOf(parent)
+    if (entry.pid === options.except || above.isExcepted === true) {
+      const excepted = { run: null, isUnder: false, isExcepted: true }
+      places.set(entry.pid, excepted)
+      return excepted
+    }
     const isRoot = entry.pid === options.under
     const run = ledRun(entry) ?? above.run ?? sessionRun(entry) ?? (above.isUnder && !isRoot ? carriedRun(entry) : null)
     const place = { run, isUnder: above.isUnder || isRoot }

@@ -6,6 +6,8 @@ export type LogRecord =
   | { readonly type: 'run.started'; readonly pid: number }
   /** Ends the lines of its run: append it after the run's last output. */
   | { readonly type: 'run.exited'; readonly code: number | null; readonly signal: string | null }
+  /** Its keeper was lost, and with it how it ended. Ends the lines of its run too. */
+  | { readonly type: 'run.lost'; readonly text: string }
   /** The run could not be started: "command not found: foo". */
   | { readonly type: 'run.refused'; readonly message: string }
   | { readonly type: 'health.healthy'; readonly source: string; readonly message?: string }
