@@ -61,7 +61,7 @@ test('Journal keeps the state whole through compaction', () => {
   const names = Array.from({ length: 50 }, (_, i) => `change-${i}`)
   for (const name of names) add(first, name)
   first.journal[Symbol.dispose]()
-  expect(readdirSync(directory).sort()).toEqual(['entries.jsonl', 'snapshot.json'])
+  expect(readdirSync(directory).sort()).toEqual(['entries.jsonl', 'entries.old.jsonl', 'snapshot.json'])
   expect(readFileSync(join(directory, 'entries.jsonl')).length).toBeLessThan(1000)
   const second = open(200)
   expect(second.state).toEqual(names)
@@ -127,4 +127,62 @@ test('subscribe() resumes across a restart of the process', () => {
       .journal.subscribe(2, () => {})
       .missed?.map((event) => event.name),
   ).toEqual(['c'])
+})
+
+test('subscribe() resumes across a restart and the compaction just before it', () => {
+  const first = open(1000)
+  const names = Array.from({ length: 100 }, (_, i) => `change-${i}`)
+  let snapshots = 0
+  for (const name of names) {
+    add(first, name)
+    const entries = readFileSync(join(directory, 'entries.jsonl'), 'utf8')
+    if (entries === '') snapshots += 1
+  }
+  expect(snapshots).toBeGreaterThan(3)
+  for (let i = 100; readFileSync(join(directory, 'entries.jsonl'), 'utf8') !== ''; i += 1) {
+    names.push(`change-${i}`)
+    add(first, `change-${i}`)
+  }
+  first.journal[Symbol.dispose]()
+  const { missed } = open(1000).journal.subscribe(names.length - 5, () => {})
+  expect(missed?.map((event) => event.name)).toEqual(names.slice(-5))
+})
+
+test('batch() is stored as a whole or not at all', () => {
+  const first = open()
+  add(first, 'a')
+  const heard: string[] = []
+  first.journal.subscribe(null, (event) => heard.push(event.name))
+  first.journal.batch(() => {
+    for (const name of ['b', 'c', 'd']) add(first, name)
+    expect(heard).toEqual([])
+    expect(open().state).toEqual(['a'])
+  })
+  expect(heard).toEqual(['b', 'c', 'd'])
+  add(first, 'e')
+  first.journal[Symbol.dispose]()
+  expect(open().state).toEqual(['a', 'b', 'c', 'd', 'e'])
+  const path = join(directory, 'entries.jsonl')
+  const lines = readFileSync(path, 'utf8').split('\n')
+  for (const kept of [2, 3]) {
+    // Ended by SIGKILL in the middle of the write.
+    writeFileSync(path, `${lines.slice(0, kept).join('\n')}\n${lines[kept]?.slice(0, 9)}`)
+    const next = open()
+    expect(next.state).toEqual(['a'])
+    expect(next.journal.seq).toBe(1)
+    add(next, 'x')
+    next.journal[Symbol.dispose]()
+    expect(open().state).toEqual(['a', 'x'])
+  }
+  expect(troubles).toEqual([])
+})
+
+test('batch() stores what was done when its work throws', () => {
+  const first = open()
+  const work = (): void => {
+    add(first, 'a')
+    throw new Error('Half way')
+  }
+  expect(() => first.journal.batch(work)).toThrow('Half way')
+  expect(open().state).toEqual(['a'])
 })

@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -24,6 +25,8 @@ interface Entry<Event, Change> {
   readonly seq: number
   readonly event?: Event
   readonly changes?: readonly Change[]
+  /** The next one belongs to it: without that, this one counts for nothing. */
+  readonly more?: true
 }
 
 export interface JournalOptions {
@@ -50,24 +53,26 @@ const defaultEventsKept = 2000
 /** Writes synchronously, so that what is recorded survives this process; not a power failure. One writer at a time. */
 export class Journal<Event extends JournalEvent, Change> implements Disposable {
   readonly #options: JournalOptions
-  readonly #store: () => unknown
+  readonly #state: () => unknown
   readonly #listeners = new Set<(event: Event) => void>()
   readonly #recent: Event[]
+  /** Of the batch that is being made; null outside of one. */
+  #batch: Entry<Event, Change>[] | null = null
   #seq: number
   #fd: number
   #bytes: number
   /** Entries could not be written: only a snapshot can make the file true again. */
   #isBehind = false
 
-  private constructor(options: JournalOptions, store: () => unknown, read: ReadJournal<Event, Change>) {
+  private constructor(options: JournalOptions, state: () => unknown, read: ReadJournal<Event, Change>) {
     this.#options = options
-    this.#store = store
+    this.#state = state
     this.#seq = read.seq
     this.#recent = [...read.events]
     this.#fd = openSync(entriesPath(options.directory), 'a', 0o600)
     ftruncateSync(this.#fd, read.bytes)
     this.#bytes = read.bytes
-    if (read.isDamaged) this.#compact() // what could be read must not depend on the file that was set aside
+    if (read.isDamaged) this.#compact([]) // what could be read must not depend on the file that was set aside
   }
 
   /**
@@ -90,16 +95,35 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
     return this.#seq
   }
 
-  /** Stores the changes and the event, numbered and dated, then tells the listeners. */
+  /** Stores the changes and the event, numbered and dated, then tells the listeners; within a batch, at its end. */
   append(make: ((seq: number, at: string) => Event) | null, changes: readonly Change[]): void {
     const seq = this.#seq + 1
     this.#seq = seq
     const event = make?.(seq, this.#options.now().toISOString())
-    this.#write({ seq, ...(event === undefined ? {} : { event }), ...(changes.length === 0 ? {} : { changes }) })
-    if (event === undefined) return
-    this.#recent.push(event)
-    if (this.#recent.length > (this.#options.eventsKept ?? defaultEventsKept)) this.#recent.shift()
-    for (const listener of this.#listeners) listener(event)
+    const entry = { seq, ...(event === undefined ? {} : { event }), ...(changes.length === 0 ? {} : { changes }) }
+    if (this.#batch === null) this.#store([entry])
+    else this.#batch.push(entry)
+  }
+
+  /** Everything that `work` appends is stored as one: a journal read later holds all of it or nothing. Not nested. */
+  batch(work: () => void): void {
+    const entries: Entry<Event, Change>[] = []
+    this.#batch = entries
+    try {
+      work()
+    } finally {
+      this.#batch = null
+      if (entries.length > 0) this.#store(entries)
+    }
+  }
+
+  #store(entries: readonly Entry<Event, Change>[]): void {
+    this.#write(entries)
+    const events = entries.flatMap(({ event }) => event ?? [])
+    this.#recent.push(...events)
+    const surplus = this.#recent.length - (this.#options.eventsKept ?? defaultEventsKept)
+    if (surplus > 0) this.#recent.splice(0, surplus)
+    for (const event of events) for (const listener of this.#listeners) listener(event)
   }
 
   /**
@@ -124,15 +148,15 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
     this.#listeners.clear()
   }
 
-  #write(entry: Entry<Event, Change>): void {
+  #write(entries: readonly Entry<Event, Change>[]): void {
     if (this.#fd < 0) return
     if (this.#isBehind || this.#bytes > (this.#options.compactBytes ?? defaultCompactBytes)) {
-      if (this.#compact()) return
+      if (this.#compact(entries)) return
     }
-    const line = Buffer.from(`${JSON.stringify(entry)}\n`)
+    const lines = linesOf(entries)
     try {
-      writeAll(this.#fd, line)
-      this.#bytes += line.length
+      writeAll(this.#fd, lines)
+      this.#bytes += lines.length
     } catch (error) {
       if (!this.#isBehind)
         this.#options.onTrouble('Cannot write the journal; what happens now is lost to a new daemon', error)
@@ -140,15 +164,18 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
     }
   }
 
-  /** Stores everything up to now, the entry at hand included, and starts a new file of entries. */
-  #compact(): boolean {
+  /**
+   * Stores everything up to now, the entries at hand included, and starts a new file of entries. The one before it is kept
+   * for the events in it: who comes back for what it missed does not know of snapshots.
+   */
+  #compact(entries: readonly Entry<Event, Change>[]): boolean {
     const { directory, onTrouble } = this.#options
     const temporary = `${snapshotPath(directory)}.new`
     try {
-      writeFileSync(temporary, JSON.stringify({ format, seq: this.#seq, stored: this.#store() }), { mode: 0o600 })
+      writeFileSync(temporary, JSON.stringify({ format, seq: this.#seq, stored: this.#state() }), { mode: 0o600 })
       renameSync(temporary, snapshotPath(directory))
-      ftruncateSync(this.#fd, 0)
       this.#bytes = 0
+      this.#startFile(entries, this.#isBehind)
       this.#isBehind = false
       return true
     } catch (error) {
@@ -156,6 +183,33 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
       return false
     }
   }
+
+  /** After a snapshot nothing of the old file is needed but its events; without them listeners get a snapshot. */
+  #startFile(entries: readonly Entry<Event, Change>[], isOldIncomplete: boolean): void {
+    const { directory, onTrouble } = this.#options
+    try {
+      if (isOldIncomplete) {
+        rmSync(previousPath(directory), { force: true })
+        ftruncateSync(this.#fd, 0)
+        return
+      }
+      writeAll(this.#fd, linesOf(entries))
+      renameSync(entriesPath(directory), previousPath(directory))
+      const next = openSync(entriesPath(directory), 'a', 0o600)
+      closeSync(this.#fd)
+      this.#fd = next
+    } catch (error) {
+      onTrouble('Cannot start a new file of the journal', error)
+    }
+  }
+}
+
+function linesOf(entries: readonly unknown[]): Buffer {
+  const last = entries.length - 1
+  const lines = entries.map((entry, index) =>
+    JSON.stringify(index < last ? Object.assign({}, entry, { more: true }) : entry),
+  )
+  return Buffer.from(`${lines.join('\n')}\n`)
 }
 
 interface ReadJournal<Event, Change> extends Recovered<Change> {
@@ -169,28 +223,48 @@ interface ReadJournal<Event, Change> extends Recovered<Change> {
 function readJournal<Event extends JournalEvent, Change>(options: JournalOptions): ReadJournal<Event, Change> {
   const snapshot = readSnapshot(options)
   const path = entriesPath(options.directory)
+  const { entries, bytes, isDamaged } = readEntries<Event, Change>(path)
+  if (isDamaged) setAside(path, options)
+  const later = entries.filter((entry) => entry.seq > snapshot.seq)
+  const before = readEntries<Event, Change>(previousPath(options.directory))
+  // Damaged, it has a gap before the entries that follow it.
+  const earlier = before.isDamaged ? [] : before.entries
+  const first = entries[0]?.seq ?? Infinity
+  const events = [...earlier.filter((entry) => entry.seq < first), ...entries].flatMap(({ event }) => event ?? [])
+  return {
+    stored: snapshot.stored,
+    changes: later.flatMap((entry) => entry.changes ?? []),
+    seq: later.at(-1)?.seq ?? snapshot.seq,
+    events: events.slice(-(options.eventsKept ?? defaultEventsKept)),
+    bytes: isDamaged ? 0 : bytes,
+    isDamaged: isDamaged || snapshot.isDamaged,
+  }
+}
+
+/** Of a file that need not exist, up to where it is damaged; `bytes` is the length of what is whole. */
+function readEntries<Event, Change>(
+  path: string,
+): {
+  readonly entries: readonly Entry<Event, Change>[]
+  readonly bytes: number
+  readonly isDamaged: boolean
+} {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
-  const events: Event[] = []
-  const changes: Change[] = []
-  let seq = snapshot.seq
+  const entries: Entry<Event, Change>[] = []
+  let open: Entry<Event, Change>[] = []
   let bytes = 0
-  let isDamaged = snapshot.isDamaged
+  let read = 0
   for (const line of text.split('\n').slice(0, -1)) {
     const entry = parseEntry<Event, Change>(line)
-    if (entry === null) {
-      setAside(path, options)
-      bytes = 0
-      isDamaged = true
-      break
-    }
-    bytes += Buffer.byteLength(line) + 1
-    if (entry.event !== undefined) events.push(entry.event)
-    if (entry.seq <= snapshot.seq) continue
-    seq = entry.seq
-    changes.push(...(entry.changes ?? []))
+    if (entry === null) return { entries, bytes, isDamaged: true }
+    read += Buffer.byteLength(line) + 1
+    open.push(entry)
+    if (entry.more === true) continue
+    entries.push(...open)
+    open = []
+    bytes = read
   }
-  const kept = events.slice(-(options.eventsKept ?? defaultEventsKept))
-  return { stored: snapshot.stored, changes, seq, events: kept, bytes, isDamaged }
+  return { entries, bytes, isDamaged: false }
 }
 
 function readSnapshot(options: JournalOptions): {
@@ -244,6 +318,11 @@ function writeAll(fd: number, bytes: Buffer): void {
 
 function entriesPath(directory: string): string {
   return join(directory, 'entries.jsonl')
+}
+
+/** The file before the last snapshot. */
+function previousPath(directory: string): string {
+  return join(directory, 'entries.old.jsonl')
 }
 
 function snapshotPath(directory: string): string {
