@@ -18,11 +18,18 @@ test.each(pages)('every link in %s leads to a file', (page) => {
   expect(broken).toEqual([])
 })
 
-test.each(pages)('every path of the source that %s names exists', (page) => {
+// A decision may be about what is not built yet.
+const present = pages.filter((page) => !page.startsWith('docs/decisions/'))
+
+test.each(present)('every path of the source that %s names exists', (page) => {
   const text = readFileSync(join(root, page), 'utf8')
-  const paths = [...text.matchAll(/`((?:packages|tests|scripts|examples|benchmarks|docs)\/[\w./-]+)`/gu)].map(
-    ([, path = '']) => path,
-  )
+  const whole = /`((?:packages|tests|scripts|examples|benchmarks|docs)\/[\w./-]+)`/gu
+  // As ARCHITECTURE.md shortens them: below packages/locald/src.
+  const short = /`((?:api|bin|cli|client|config|daemon|events|health|keeper|lib|logs|plan|supervisor)\/[\w./-]*)`/gu
+  const paths = [
+    ...[...text.matchAll(whole)].map(([, path = '']) => path),
+    ...[...text.matchAll(short)].map(([, path = '']) => join('packages/locald/src', path)),
+  ]
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
 

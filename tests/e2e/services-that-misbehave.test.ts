@@ -246,3 +246,27 @@ command = "exec sleep 1000"
   expect(up.stdout + up.stderr).toContain('frontend')
   expect(findLeftovers({ directory: join(project.directory, 'frontend') })).toEqual([])
 })
+
+test('a program in a shell finishes what it does on its stop signal, on a terminal and on pipes', async () => {
+  await using harness = createHarness()
+  const command = 'cd . && node tidy.mjs'
+  const project = harness.project({
+    'tidy.mjs': `const timer = setInterval(() => {}, 1000)
+process.once('SIGTERM', () => setTimeout(() => { console.log('tidied up'); clearInterval(timer) }, 300))
+console.log('ready')`,
+    'locald.toml': `[services.terminal]
+type = "worker"
+command = "${command}"
+[services.pipes]
+type = "worker"
+command = "${command}"
+tty = false
+`,
+  })
+  await project.up()
+  expect((await project.locald('stop')).code).toBe(0)
+  for (const name of ['terminal', 'pipes']) {
+    expect(await project.lines(name)).toEqual(['ready', 'tidied up'])
+    expect((await project.service(name)).exit).toMatchObject({ code: 0, signal: null })
+  }
+})
