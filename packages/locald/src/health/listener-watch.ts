@@ -36,6 +36,8 @@ export interface WatchOrder {
   readonly identity: RunIdentity
   /** The ports of which others' listeners matter too: the given port first. */
   readonly ports: readonly number[]
+  /** When the run began, milliseconds since the epoch: what listened before is not its own. Default: may have begun at any time. */
+  readonly startedAt?: number
   /** `listeners` differs from what it was; never called for a run that is not followed. */
   readonly changed: () => void
 }
@@ -50,6 +52,8 @@ interface ListenerWatchOptions {
 }
 
 const freshMs = 20
+/** Between two clocks that are read one after the other. */
+const clockMarginMs = 50
 /** Where a reading is dear (/proc with many connections, lsof), so many times as long passes from one to the next. */
 const idleShare = 10
 /**
@@ -127,6 +131,8 @@ export class ListenerWatch implements Disposable {
   readonly #processes = new ProcessCache()
   #table: ListenerTable | null = null
   #present: ReadonlyMap<number, Listener> = new Map()
+  /** When each of them was first seen, milliseconds since the epoch. */
+  readonly #seenAt = new Map<number, number>()
   #problem: string | null = null
   /** Sockets that were found to be of a run. */
   readonly #owners = new Map<number, Watched>()
@@ -150,8 +156,10 @@ export class ListenerWatch implements Disposable {
   watch(order: WatchOrder): WatchedRun {
     const run = new Watched(order, this)
     const firstSeen = performance.now()
+    const oldest = (order.startedAt ?? Number.NEGATIVE_INFINITY) - clockMarginMs
     for (const [inode, listener] of this.#present) {
       const owner = this.#owners.get(inode)
+      if ((this.#seenAt.get(inode) ?? 0) < oldest) continue
       if (owner === undefined) run.searches.set(inode, { firstSeen, tries: 0 })
       else if (isSameRun(owner, run)) run.own.set(inode, listener)
     }
@@ -256,6 +264,8 @@ export class ListenerWatch implements Disposable {
         if (run.ports.has(listener.port)) run.stale = true
       }
     }
+    for (const inode of before.keys()) if (!present.has(inode)) this.#seenAt.delete(inode)
+    for (const inode of present.keys()) if (!before.has(inode)) this.#seenAt.set(inode, Date.now())
     this.#present = present
   }
 
