@@ -77,10 +77,12 @@ export interface ServiceSnapshot {
   readonly run: number
   /** Unmet dependencies, in state `waiting`. */
   readonly waiting_for: readonly UnmetDependency[]
-  /** Why it is in this state, where the state alone does not say it (`failed`, `backoff`); else null. */
+  /** Why it is in this state (`failed`, `backoff`), or why its last run failed (`scheduled`); else null. */
   readonly reason: string | null
   /** In state `backoff`: when it is started again, ISO 8601; else null. */
   readonly retry_at: string | null
+  /** In state `scheduled`: when it runs next, ISO 8601; else absent. */
+  readonly next_run_at?: string
 }
 
 /** One project, as `status --json` prints it. */

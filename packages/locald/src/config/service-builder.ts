@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type { HealthCheckDocument, ServiceDocument } from '@locald/protocol/config'
 import type { ServiceType } from '@locald/protocol'
+import { cronFault } from '../lib/cron.ts'
 import { nearestName } from '../lib/nearest-name.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { parseSignal, signalNames } from '../lib/signals.ts'
@@ -121,7 +122,8 @@ function durationField<K extends string>(key: K, written: string | number | unde
 function typeOf(document: ServiceDocument): ServiceType {
   if (document.type !== undefined) return document.type
   if (document.image !== undefined) return 'container'
-  return typeof writtenPort(document) === 'number' || document.health_check !== undefined ? 'exec' : 'auto'
+  if (typeof writtenPort(document) === 'number' || document.health_check !== undefined) return 'exec'
+  return document.schedule === undefined ? 'auto' : 'task'
 }
 
 /** `PORT` among its variables is another way to write `port`. */
@@ -261,9 +263,9 @@ function statusRanges(written: HttpDocument['status']): readonly (readonly [numb
 const useless: Readonly<Partial<Record<ServiceType, readonly (keyof ServiceDocument)[]>>> = {
   worker: ['port'],
   task: ['port', 'port_discovery', 'health_check', 'replicas', 'idle_timeout', 'watchdog', 'domains', 'on_unhealthy'],
-  postgres: ['command', 'workdir', 'watch', 'schedule', 'replicas', 'tty', 'env_file'],
-  redis: ['command', 'workdir', 'watch', 'schedule', 'replicas', 'tty', 'env_file'],
-  site: ['command', 'watch', 'schedule', 'replicas', 'tty', 'health_check'],
+  postgres: ['command', 'workdir', 'watch', 'replicas', 'tty', 'env_file'],
+  redis: ['command', 'workdir', 'watch', 'replicas', 'tty', 'env_file'],
+  site: ['command', 'watch', 'replicas', 'tty', 'health_check'],
 }
 const containerKeys = ['image', 'container_port', 'volumes', 'entrypoint', 'user'] as const
 const siteKeys = ['path', 'build'] as const
@@ -279,6 +281,7 @@ function checkKeys(source: ServiceSource, type: ServiceType): void {
       hint,
     })
   }
+  if (type !== 'task') refuse('schedule', 'It is for what runs to its end: type = "task"')
   for (const key of useless[type] ?? []) refuse(key, key === 'port' ? 'Remove it, or make the type "exec"' : undefined)
   if (type !== 'container') for (const key of containerKeys) refuse(key, 'It is for containers: type = "container"')
   if (type !== 'site') for (const key of siteKeys) refuse(key, 'It is for static sites: type = "site"')
@@ -327,10 +330,11 @@ function checkValues(source: ServiceSource): void {
   const check = document.health_check
   if (typeof check === 'object' && check.type === 'log')
     checkPattern(check.pattern, (fault) => report(['health_check', 'pattern'], fault))
-  if (document.schedule !== undefined && !isSchedule(document.schedule)) {
+  const scheduleFault = document.schedule === undefined ? null : cronFault(document.schedule)
+  if (scheduleFault !== null) {
     report(['schedule'], {
       code: 'bad-value',
-      message: `"schedule" is "${document.schedule}": expected five cron fields, or @hourly, @daily, @weekly, @monthly, @yearly`,
+      message: `"schedule" is "${document.schedule}": ${scheduleFault}`,
       hint: 'Every ten minutes is "*/10 * * * *"',
     })
   }
@@ -363,14 +367,6 @@ function checkPattern(pattern: string, report: (fault: Fault) => void): void {
     const reason = error instanceof Error ? error.message.replace(/^.*: /, '') : String(error)
     report({ code: 'bad-value', message: `The pattern is not a regular expression: ${reason}` })
   }
-}
-
-const scheduleField = /^[\d*/,\-A-Za-z?#]+$/
-
-function isSchedule(written: string): boolean {
-  const fields = written.trim().split(/\s+/)
-  if (fields.length === 1) return /^@(hourly|daily|midnight|weekly|monthly|yearly|annually)$/.test(fields[0] ?? '')
-  return fields.length === 5 && fields.every((field) => scheduleField.test(field))
 }
 
 /** https://www.rfc-editor.org/rfc/rfc1123#page-13, and a star for the first label. */

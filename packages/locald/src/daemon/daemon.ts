@@ -287,6 +287,7 @@ export class Daemon implements DaemonControl {
       order: request.order,
       plan,
       keys: selected.map((i) => instanceKey(i.service, i.instance)),
+      isNamed: request.services.length > 0,
       timeoutMs: request.timeout_ms ?? null,
       warnings: unique(shown),
     })
@@ -451,7 +452,7 @@ function statusOfPlan(plan: Plan, warnings: readonly string[]): ProjectStatus {
     project: plan.name,
     root: plan.root,
     file: plan.file,
-    services: services.flatMap((s) => s.instances.map((i) => snapshotOf(s, i, newInstance, []))),
+    services: services.flatMap((s) => s.instances.map((i) => snapshotOf(s, i, newInstance))),
     warnings,
   }
 }

@@ -27,6 +27,7 @@ import { Daemon } from './daemon.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { prepareCheck, prepareRun } from './prepare-run.ts'
 import { logSourceOf } from './log-source.ts'
+import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -72,16 +73,20 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
   const shells = new Shells(installation.shells, withoutUndefined(env))
   const catalog = new Catalog({ home: env['HOME'] ?? homedir(), userConfigFile: installation.userConfig })
   const listeners = new ListenerWatch({ keeper: hello.pid })
+  const { config, data, state: states, runtime } = installation
+  const ownDirectories = [config, data, states, runtime]
   const supervisor: Supervisor = new Supervisor(state, {
     keeper,
     record: (event, changes) => record(journal, event, changes),
-    prepare: async (place, run) =>
+    prepare: async (place, run, siblings) =>
       await prepareRun(place, run, {
+        siblings,
         shells,
         listeningPorts: async () => new Set((await listListeners()).map((l) => l.port)),
         reservedPorts: (project) => daemon.reservedPorts(project),
       }),
-    prepareCheck: async (place) => await prepareCheck(place, shells),
+    prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
+    watchFiles: (place, report) => watchServiceFiles(place, ownDirectories, report),
     startMonitor: (subject, report) =>
       startMonitor(subject, report, {
         listeners,

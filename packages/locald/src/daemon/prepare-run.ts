@@ -25,13 +25,18 @@ export interface Preparation {
 /** Size of a terminal until somebody attaches to it. */
 const terminal = { cols: 120, rows: 40 }
 
-export async function prepareRun(place: Place, run: Run, preparation: Preparation): Promise<Prepared> {
+/** `siblings` is the plan with the ports at which the others were found. */
+export async function prepareRun(
+  place: Place,
+  run: Run,
+  { siblings, ...preparation }: Preparation & { readonly siblings: Plan },
+): Promise<Prepared> {
   const { service, instance, project } = place
   const layers = await readLayers(place)
   if (!layers.ok) return layers
   const port = await portFor(place, preparation)
   if (typeof port === 'string') return { ok: false, reason: port }
-  const plan = port === instance.port ? project.plan : withPort(project.plan, service.name, instance.instance, port)
+  const plan = port === instance.port ? siblings : withPort(siblings, service.name, instance.instance, port)
   const environment = environmentOf({ ...place, project: { ...project, plan } }, layers.layers, preparation.shells)
   const { command, healthCheck } = launchOf(plan, service, environment)
   if (command === undefined) return { ok: false, reason: 'it has no command' }
@@ -53,10 +58,10 @@ export async function prepareRun(place: Place, run: Run, preparation: Preparatio
 }
 
 /** For a run that is there already: its check with its references replaced. */
-export async function prepareCheck(place: Place, shells: Shells): Promise<PreparedCheck> {
-  const layers = await readEnvLayers(place.project.plan.config)
-  const environment = environmentOf(place, layers, shells)
-  const { healthCheck } = launchOf(place.project.plan, place.service, environment)
+export async function prepareCheck(place: Place, siblings: Plan, shells: Shells): Promise<PreparedCheck> {
+  const layers = await readEnvLayers(siblings.config)
+  const environment = environmentOf({ ...place, project: { ...place.project, plan: siblings } }, layers, shells)
+  const { healthCheck } = launchOf(siblings, place.service, environment)
   return { env: variablesOf(environment), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
 }
 

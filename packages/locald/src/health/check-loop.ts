@@ -1,7 +1,7 @@
 // When a check is run and what its results mean: quick until the first success, then by interval, with thresholds.
 import type { HealthSource } from '@locald/protocol'
 import type { Clock } from './clock.ts'
-import type { HealthReport } from './monitor.ts'
+import type { CheckRecord, HealthReport } from './monitor.ts'
 
 export type CheckResult =
   | {
@@ -65,6 +65,7 @@ export class CheckLoop implements Disposable {
   #timer: Disposable | null = null
   #isChecking = false
   #isTriggered = false
+  #last: CheckRecord | null = null
 
   constructor(options: CheckLoopOptions) {
     this.#options = options
@@ -77,6 +78,10 @@ export class CheckLoop implements Disposable {
 
   get source(): HealthSource {
     return this.#source
+  }
+
+  get last(): CheckRecord | null {
+    return this.#last
   }
 
   get phase(): LoopPhase {
@@ -143,6 +148,8 @@ export class CheckLoop implements Disposable {
 
   #settle(result: CheckResult): void {
     this.#source = result.source
+    const output = result.ok ? null : (result.output ?? null)
+    this.#last = { at: this.#options.clock.now(), ok: result.ok, message: result.message, output }
     if (result.ok) this.#succeed(result)
     else this.#fail(result)
     if (!this.#isOver()) this.#options.settled?.()

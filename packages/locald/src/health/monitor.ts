@@ -39,8 +39,19 @@ export type HealthReport =
   /** A check gave another result than the one before, without changing the status: what to show in `why`. */
   | { readonly type: 'checked'; readonly source: HealthSource; readonly message: string; readonly output?: string }
 
+/** One check that has ended, whether or not its result was worth a report. */
+export interface CheckRecord {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly ok: boolean
+  readonly message: string
+  readonly output: string | null
+}
+
 /** Watches until disposed. Reports nothing after that. */
 export interface HealthMonitor extends Disposable {
+  /** Null before the first has ended. */
+  readonly lastCheck: CheckRecord | null
   /** What decides, as far as that is known yet. */
   readonly source: HealthSource
   /**

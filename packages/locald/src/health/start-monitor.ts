@@ -12,7 +12,7 @@ import type { CheckLoopOptions, CheckResult } from './check-loop.ts'
 import type { Clock } from './clock.ts'
 import type { AttemptResult } from './http-check.ts'
 import type { Cadence, WatchedRun } from './listener-watch.ts'
-import type { HealthDependencies, HealthMonitor, HealthReport, HealthSubject } from './monitor.ts'
+import type { CheckRecord, HealthDependencies, HealthMonitor, HealthReport, HealthSubject } from './monitor.ts'
 import type { Discovery } from './port-tracker.ts'
 import type { ProbeSpec } from './probe-spec.ts'
 
@@ -23,7 +23,9 @@ const aliveMs = 1000
 
 const second = 1000
 const startingCadence: Cadence = [
-  { everyMs: 10, forMs: 120 * second },
+  { everyMs: 2, forMs: 3 * second },
+  { everyMs: 5, forMs: 27 * second },
+  { everyMs: 10, forMs: 90 * second },
   { everyMs: 50, forMs: 480 * second },
   { everyMs: 250, forMs: Number.POSITIVE_INFINITY },
 ]
@@ -98,6 +100,10 @@ class Monitor implements HealthMonitor {
     return this.#loop.source
   }
 
+  get lastCheck(): CheckRecord | null {
+    return this.#loop.last
+  }
+
   start(): void {
     this.#follow()
     this.#kind.start?.()
@@ -154,7 +160,9 @@ class Monitor implements HealthMonitor {
     const { watched, tracker } = this.#track(port)
     const check = async (): Promise<CheckResult> => {
       const state = await tracker.state()
-      return state.type === 'listening' ? { ok: true, source: 'tcp', ...state } : { ok: false, source: 'tcp', ...state }
+      return state.type === 'listening'
+        ? { ok: true, source: 'tcp', ...state, ports: this.#ownFirst(state.ports) }
+        : { ok: false, source: 'tcp', ...state }
     }
     return { source: 'tcp', check, watched, tracker }
   }
@@ -167,10 +175,21 @@ class Monitor implements HealthMonitor {
       const { own, others, unknown, problem } = await watched.check()
       if (problem !== null) return missing('tcp', problem)
       return [...own, ...others, ...unknown].some((one) => one.port === port)
-        ? found('tcp', `Something listens on port ${port}`, [port])
+        ? found('tcp', `Something listens on port ${port}`, this.#reachedAt(port))
         : missing('tcp', `Nothing listens on port ${port}`)
     }
     return { source: 'tcp', check, watched }
+  }
+
+  /** A check may ask another port than the one that the service is reached at. */
+  #ownFirst(ports: readonly number[]): readonly number[] {
+    const { port } = this.#subject
+    return port !== null && ports.includes(port) ? [port, ...ports.filter((one) => one !== port)] : ports
+  }
+
+  #reachedAt(asked: number): readonly number[] {
+    const { port } = this.#subject
+    return port === null || port === asked ? [asked] : []
   }
 
   #mayListen(): Kind {
@@ -216,7 +235,7 @@ class Monitor implements HealthMonitor {
     const attempt = { ...check, port, addresses: ['127.0.0.1', '::1'] }
     // Whoever serves that port: it was named, and it is not the one that this service was given.
     const ask = async (signal: AbortSignal): Promise<CheckResult> =>
-      fromAttempt('http', await httpCheck(attempt, signal), [port], [])
+      fromAttempt('http', await httpCheck(attempt, signal), this.#reachedAt(port), [])
     return { source: 'http', check: ask, pace, watched: this.#watch([port]) }
   }
 
@@ -284,7 +303,10 @@ class Monitor implements HealthMonitor {
       // What it lost is counted by the interval: a reload that closes its socket for a moment is no failure.
       if (this.#loop.phase !== 'healthy' || watched.listeners.own.length > 0) this.#loop.trigger()
     }
-    const watched = this.#dependencies.listeners.watch({ identity: this.#subject.identity, ports, changed })
+    const { identity, startedAt, wasHealthy } = this.#subject
+    // Of a run that this daemon did not start, nothing is known of what came first.
+    const since = wasHealthy ? {} : { startedAt }
+    const watched = this.#dependencies.listeners.watch({ identity, ports, changed, ...since })
     return watched
   }
 

@@ -12,9 +12,12 @@ export interface Clock {
 interface Attendant {
   timerAt: number | null
   cancelTimer: (() => void) | null
-  /** The run that is watched, also while its monitor is still being set up. */
+  /** What is watched, also while its monitor is still being set up. */
   watched: string | null
   monitor: HealthMonitor | null
+  /** What its files are watched for. */
+  filesFor: string | null
+  files: Disposable | null
 }
 
 /** One attendant for each instance, made when it is first needed. Disposing stops all of them. */
@@ -41,19 +44,32 @@ export class Attendants implements Disposable {
   }
 
   /**
-   * Watches this run instead of any other; null: none. `start` makes the monitor, now or later; one that comes when another
+   * Watches by this key (a run, and how) instead of any other; null: not at all. `start` makes the monitor, now or later; one that comes when another
    * run is watched already is disposed at once.
    */
-  watch(id: string, run: string | null, start: (ready: (make: () => HealthMonitor) => void) => void): void {
+  watch(id: string, key: string | null, start: (ready: (make: () => HealthMonitor) => void) => void): void {
     const attendant = this.#of(id)
-    if (attendant.watched === run) return
+    if (attendant.watched === key) return
     attendant.monitor?.[Symbol.dispose]()
     attendant.monitor = null
-    attendant.watched = run
-    if (run === null) return
+    attendant.watched = key
+    if (key === null) return
     start((make) => {
-      if (attendant.watched === run && attendant.monitor === null) attendant.monitor = make()
+      if (attendant.watched === key && attendant.monitor === null) attendant.monitor = make()
     })
+  }
+
+  /** Watches files for this key instead of any other; null: none. */
+  watchFiles(id: string, key: string | null, start: () => Disposable): void {
+    const attendant = this.#of(id)
+    if (attendant.filesFor === key) return
+    attendant.files?.[Symbol.dispose]()
+    attendant.filesFor = key
+    attendant.files = key === null ? null : start()
+  }
+
+  monitorOf(id: string): HealthMonitor | null {
+    return this.#all.get(id)?.monitor ?? null
   }
 
   forget(id: string): void {
@@ -62,8 +78,11 @@ export class Attendants implements Disposable {
     if (attendant === undefined) return
     attendant.cancelTimer?.()
     attendant.monitor?.[Symbol.dispose]()
+    attendant.files?.[Symbol.dispose]()
     attendant.watched = null
     attendant.monitor = null
+    attendant.filesFor = null
+    attendant.files = null
   }
 
   [Symbol.dispose](): void {
@@ -73,7 +92,14 @@ export class Attendants implements Disposable {
   #of(id: string): Attendant {
     const existing = this.#all.get(id)
     if (existing !== undefined) return existing
-    const created: Attendant = { timerAt: null, cancelTimer: null, watched: null, monitor: null }
+    const created: Attendant = {
+      timerAt: null,
+      cancelTimer: null,
+      watched: null,
+      monitor: null,
+      filesFor: null,
+      files: null,
+    }
     this.#all.set(id, created)
     return created
   }

@@ -60,6 +60,11 @@ function answerOf(
       return { waiting: `unhealthy: ${memory.health?.message ?? 'its check fails'}` }
     case 'backoff':
       return { waiting: `${state.reason}; about to be restarted` }
+    case 'scheduled':
+      if (memory.completedHash !== null && state.failure === null) return 'met'
+      return {
+        waiting: state.failure === null ? 'scheduled, and has not run yet' : `its last run failed: ${state.failure}`,
+      }
     case 'stopped':
     case 'waiting':
     case 'stopping':

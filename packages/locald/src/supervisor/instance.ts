@@ -16,6 +16,23 @@ export interface Run {
   readonly hash: string
 }
 
+/** Restarts because of changed files, and why there are no more of them. */
+export interface WatchMemory {
+  /** The latest, oldest first. */
+  readonly restarts: readonly WatchRestart[]
+  /** Why changes restart it no more, until it is ordered to start; null when they do. */
+  readonly suspended: string | null
+}
+
+export interface WatchRestart {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  /** How old the run was that it ended. */
+  readonly ageMs: number
+  /** What changed, as far as it is worth keeping. */
+  readonly files: string
+}
+
 /**
  * Where an instance is. Each state holds only what it needs:
  *
@@ -27,13 +44,25 @@ export interface Run {
  *        │ due                      ▼         │       │ exited, unhealthy (on_unhealthy)
  *     backoff ◀──┐               running ─────┴───────┘
  *                └─ restart policy, once the tree is empty ─▶ completed | failed
+ *
+ * With a schedule, `scheduled` stands before `waiting`, and instead of `completed` and `failed`. Changed files lead from
+ * anywhere but `stopped` and `scheduled` to another start.
  */
 export type InstanceState =
   | { readonly id: 'stopped' }
   /** For its dependencies. */
   | { readonly id: 'waiting'; readonly since: number }
-  /** Until it is healthy for the first time. `deadline`: when that is overdue; null: never, or not spawned yet. */
-  | { readonly id: 'starting'; readonly run: Run; readonly deadline: number | null; readonly overdue: boolean }
+  /**
+   * Until it is healthy for the first time. `deadline`: when that is overdue; null: never, or not spawned yet. `hopelessAt`:
+   * when it counts as overdue because a check found what waiting will not mend; null: nothing of that kind.
+   */
+  | {
+      readonly id: 'starting'
+      readonly run: Run
+      readonly deadline: number | null
+      readonly hopelessAt: number | null
+      readonly overdue: boolean
+    }
   | { readonly id: 'running'; readonly run: Run; readonly healthy: boolean }
   /** Its leader has exited or is being ended; waits until nothing of the tree is left. */
   | {
@@ -50,6 +79,8 @@ export type InstanceState =
   | { readonly id: 'backoff'; readonly until: number; readonly reason: string }
   | { readonly id: 'completed' }
   | { readonly id: 'failed'; readonly reason: string }
+  /** For the next moment of its schedule. `failure`: why the run before it did not succeed; null: it did, or there was none. */
+  | { readonly id: 'scheduled'; readonly at: number; readonly failure: string | null }
 
 /** What is remembered of an instance across its states. */
 export interface InstanceMemory {
@@ -73,6 +104,14 @@ export interface InstanceMemory {
   readonly survivors: readonly string[]
   /** Hash of the plan that its last completed run was started by. */
   readonly completedHash: string | null
+  /**
+   * Where it was found listening, by which definition of it: what siblings are told until it listens again. Null when it was
+   * never found anywhere, or its definition changed.
+   */
+  readonly found: { readonly port: number; readonly hash: string } | null
+  /** The ports of siblings that its current or last run was started with, by service. */
+  readonly told: Readonly<Record<string, number>>
+  readonly watch: WatchMemory
 }
 
 export interface Instance {
@@ -95,6 +134,9 @@ export const newInstance: Instance = {
     warnings: [],
     survivors: [],
     completedHash: null,
+    found: null,
+    told: {},
+    watch: { restarts: [], suspended: null },
   },
 }
 

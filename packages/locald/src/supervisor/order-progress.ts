@@ -44,10 +44,10 @@ function goalOf(kind: OrderKind, key: string, view: OrderView): Goal {
   if (kind === 'stop') return stopGoal(instance)
   // A foreground `start` is over when nothing of it is left.
   if (kind === 'start') return instance === undefined || !isActive(instance) ? 'reached' : 'unsettled'
-  return view.pending.has(key) ? 'unsettled' : upGoal(instance)
+  return view.pending.has(key) ? 'unsettled' : upGoal(kind, instance)
 }
 
-function upGoal(instance: Instance | undefined): Goal {
+function upGoal(kind: 'up' | 'restart', instance: Instance | undefined): Goal {
   if (instance === undefined) return { problem: 'removed from the configuration' }
   const { state, memory } = instance
   switch (state.id) {
@@ -55,6 +55,8 @@ function upGoal(instance: Instance | undefined): Goal {
       return state.healthy ? 'reached' : { problem: `unhealthy: ${memory.health?.message ?? 'its check fails'}` }
     case 'completed':
       return 'reached'
+    case 'scheduled':
+      return kind === 'restart' && state.failure !== null ? { problem: state.failure } : 'reached'
     case 'failed':
       return { problem: state.reason }
     case 'starting':

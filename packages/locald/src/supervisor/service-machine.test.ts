@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { newInstance, runOf } from './instance.ts'
 import type { Instance } from './instance.ts'
 import { crashLimit } from './restart-policy.ts'
-import { dueAt, next } from './service-machine.ts'
+import { dueAt, isFileWatched, next } from './service-machine.ts'
 import type { Effect, MachineInput, MachineSettings, Step } from './service-machine.ts'
 
 const settings: MachineSettings = {
@@ -13,7 +13,10 @@ const settings: MachineSettings = {
   onUnhealthy: 'ignore',
   stopSignal: 'SIGTERM',
   hash: 'h',
+  schedule: null,
 }
+/** A task that runs every ten minutes. */
+const periodic: Partial<MachineSettings> = { isTask: true, restart: 'never', schedule: '*/10 * * * *' }
 const identity = { pid: 100, startTime: 5, marker: 'm', lockLimit: null }
 
 const start: MachineInput = { type: 'start' }
@@ -40,6 +43,9 @@ const emptied: MachineInput = { type: 'emptied', run: 'r1', survivors: [] }
 const stop: MachineInput = { type: 'stop' }
 const restart: MachineInput = { type: 'restart' }
 const retire: MachineInput = { type: 'retire' }
+const prepared: MachineInput = { type: 'prepared', run: 'r1', told: { db: 5432 } }
+const changed: MachineInput = { type: 'files-changed', files: ['src/a.ts'] }
+const due: MachineInput = { type: 'due' }
 
 function walk(inputs: readonly MachineInput[], with_: Partial<MachineSettings> = {}, now = 2000): Step {
   let step: Step = { instance: newInstance, effects: [], event: null }
@@ -75,7 +81,13 @@ describe('next()', () => {
       [],
     ],
     ['a crash is restarted after a while', [start, met, spawned, exit(1), emptied], {}, 'backoff', []],
-    ['a crash under never fails it', [start, met, spawned, exit(1), emptied], { restart: 'never' }, 'failed', []],
+    [
+      'a crash under never fails it',
+      [start, met, prepared, spawned, exit(1), emptied],
+      { restart: 'never' },
+      'failed',
+      [],
+    ],
     [
       'processes left behind are ended before anything else',
       [start, met, spawned, exit(1, 2)],
@@ -161,6 +173,102 @@ describe('next()', () => {
       'running',
       [],
     ],
+    ['an order to start with a schedule waits for its moment', [start], periodic, 'scheduled', []],
+    ['a scheduled task that is ordered to start again stays scheduled', [start, start], periodic, 'scheduled', []],
+    ['a scheduled task that is restarted by name runs at once', [start, restart], periodic, 'waiting', []],
+    ['a scheduled task is stopped at once', [start, stop], periodic, 'stopped', []],
+    ['a retired scheduled task is stopped at once', [start, retire], periodic, 'stopped', []],
+    [
+      'a task with a schedule is scheduled again when it succeeded',
+      [start, restart, met, spawned, exit(0), emptied],
+      periodic,
+      'scheduled',
+      [],
+    ],
+    [
+      'a task with a schedule is scheduled again when it failed',
+      [start, restart, met, spawned, exit(1), emptied],
+      periodic,
+      'scheduled',
+      [],
+    ],
+    [
+      'a task with a schedule is scheduled again when it cannot be spawned',
+      [start, restart, met, { type: 'refused', run: 'r1', reason: 'no' }],
+      periodic,
+      'scheduled',
+      [],
+    ],
+    [
+      'a task with a schedule is scheduled again when a dependency failed',
+      [start, restart, { type: 'dependency-failed', reason: 'db' }],
+      periodic,
+      'scheduled',
+      [],
+    ],
+    [
+      'a task with a schedule that is stopped while it runs is stopped',
+      [start, restart, met, spawned, stop, exit(0), emptied],
+      periodic,
+      'stopped',
+      [],
+    ],
+    ['a schedule that never comes fails', [start], { ...periodic, schedule: '0 0 30 2 *' }, 'failed', []],
+    ['a schedule that was taken out of the configuration holds no more', [start], {}, 'waiting', []],
+    ['changed files end what runs', [start, met, spawned, healthy, changed], {}, 'stopping', ['end']],
+    [
+      'changed files start it again when nothing is left',
+      [start, met, spawned, healthy, changed, exit(0), emptied],
+      {},
+      'waiting',
+      [],
+    ],
+    ['changed files cut a back-off short', [start, met, spawned, exit(1), emptied, changed], {}, 'waiting', []],
+    [
+      'changed files start what failed',
+      [start, met, spawned, exit(1), emptied, changed],
+      { restart: 'never' },
+      'waiting',
+      [],
+    ],
+    [
+      'changed files run a completed task again',
+      [start, met, spawned, exit(0), emptied, changed],
+      { isTask: true, restart: 'never' },
+      'waiting',
+      [],
+    ],
+    ['changed files start nothing that is stopped', [start, stop, changed], {}, 'stopped', []],
+    [
+      'changed files start nothing whose stop was accepted',
+      [start, met, spawned, healthy, retire, changed],
+      {},
+      'running',
+      [],
+    ],
+    ['changed files leave alone what waits', [start, changed], {}, 'waiting', []],
+    ['changed files leave a schedule alone', [start, changed], periodic, 'scheduled', []],
+    [
+      'changed files during a stop do not start it',
+      [start, met, spawned, stop, changed, exit(0), emptied],
+      {},
+      'stopped',
+      [],
+    ],
+    [
+      'changed files during the end of a crash start it afterwards',
+      [start, met, spawned, exit(1), changed, emptied],
+      {},
+      'waiting',
+      [],
+    ],
+    [
+      'files that cannot be watched leave it running',
+      [start, met, spawned, healthy, { type: 'watch-failed', reason: 'ENOSPC' }],
+      {},
+      'running',
+      [],
+    ],
     [
       'a task that succeeds is completed',
       [start, met, spawned, exit(0), emptied],
@@ -183,6 +291,93 @@ describe('next()', () => {
     expect(overdue.instance.state).toMatchObject({ id: 'starting', overdue: true })
     expect(overdue.event).toBe('service.unhealthy')
     expect(next(overdue.instance, healthy, settings, 70_000).instance.state.id).toBe('running')
+  })
+
+  test('what waiting will not mend is overdue after a second, unless it mends itself', () => {
+    const { instance } = walk([start, met, spawned, unhealthy], {}, 2000)
+    expect(dueAt(instance.state)).toBe(3000)
+    expect(next(instance, due, settings, 3000).instance.state).toMatchObject({ id: 'starting', overdue: true })
+    const checked = next(instance, { ...unhealthy, type: 'checked' } as MachineInput, settings, 2500)
+    expect(dueAt(checked.instance.state)).toBe(61_000)
+  })
+
+  test('a schedule: the next moment, the run, and the moment after that; never two at once', () => {
+    const set = { ...settings, ...periodic, startTimeoutMs: null }
+    const minute = 60_000
+    let { instance } = next(newInstance, start, set, 3 * minute)
+    expect(dueAt(instance.state)).toBe(10 * minute)
+    expect(next(instance, due, set, 9 * minute).instance).toBe(instance)
+    instance = next(instance, due, set, 10 * minute).instance
+    expect(instance.state.id).toBe('waiting')
+    instance = next(instance, met, set, 10 * minute).instance
+    instance = next(instance, { ...spawned, at: 10 * minute }, set, 10 * minute).instance
+    // It takes longer than its period: the moment that passes meanwhile is left out.
+    expect(dueAt(instance.state)).toBeNull()
+    instance = next(instance, exit(1), set, 25 * minute).instance
+    const ended = next(instance, emptied, set, 25 * minute)
+    expect(ended.event).toBe('service.failed')
+    expect(ended.instance.state).toEqual({ id: 'scheduled', at: 30 * minute, failure: 'exited with code 1' })
+  })
+
+  test('a moment of a schedule that was missed is not made up for', () => {
+    const set = { ...settings, ...periodic }
+    const { instance } = next(newInstance, start, set, 0)
+    const hour = 3_600_000
+    const late = next(instance, due, set, hour + 1)
+    expect(late.effects).toEqual([])
+    expect(late.instance.state).toEqual({ id: 'scheduled', at: hour + 600_000, failure: null })
+    // While a daemon is replaced nothing is missed.
+    expect(next(instance, due, set, 600_000 + 5000).instance.state.id).toBe('waiting')
+  })
+
+  test('changed files are no crash, and make those before them forgotten', () => {
+    const { instance } = walk(
+      [start, met, spawned, exit(1), emptied, due, met, spawned, healthy, changed, exit(1), emptied],
+      {},
+      2000,
+    )
+    expect(instance.memory.crashes).toEqual([])
+    expect(instance.memory.restarts).toBe(0)
+    expect(instance.memory.watch.restarts).toHaveLength(1)
+  })
+
+  test('a service that writes what it watches is cut off, said so, and watched again after an order', () => {
+    let instance = next(newInstance, start, settings, 0).instance
+    let now = 0
+    for (let round = 1; round <= 4; round++) {
+      for (const input of [met, { ...spawned, at: now }, healthy])
+        instance = next(instance, input, settings, now).instance
+      now += 700
+      for (const input of [changed, exit(0), emptied]) instance = next(instance, input, settings, now).instance
+      expect(instance.state.id).toBe('waiting')
+    }
+    for (const input of [met, { ...spawned, at: now }, healthy])
+      instance = next(instance, input, settings, now).instance
+    const cut = next(instance, changed, settings, now + 700)
+    expect(cut.instance.state.id).toBe('running')
+    expect(cut.instance.memory.watch.suspended).toContain('"src/a.ts"')
+    expect(isFileWatched(cut.instance)).toBe(false)
+    expect(isFileWatched(next(cut.instance, restart, settings, now + 800).instance)).toBe(true)
+  })
+
+  test('a person who saves one file again and again is no loop', () => {
+    let instance = next(newInstance, start, settings, 0).instance
+    let now = 0
+    for (const pause of [1800, 4200, 2900, 9000, 3600, 1500, 5200]) {
+      for (const input of [met, { ...spawned, at: now }, healthy])
+        instance = next(instance, input, settings, now).instance
+      now += pause
+      for (const input of [changed, exit(0), emptied]) instance = next(instance, input, settings, now).instance
+    }
+    expect(instance.memory.watch.suspended).toBeNull()
+  })
+
+  test('a port that was found is remembered for as long as the definition is the same', () => {
+    const found = walk([start, met, spawned, healthy, stop, exit(0), emptied, start, met]).instance.memory
+    expect(found.ports).toEqual([])
+    expect(found.found).toEqual({ port: 3000, hash: 'h' })
+    const { instance } = walk([start, met, spawned, healthy, stop, exit(0), emptied, start])
+    expect(next(instance, met, { ...settings, hash: 'other' }, 3000).instance.memory.found).toBeNull()
   })
 
   test('back-offs double, and the fifth crash within a minute is the last', () => {
@@ -247,6 +442,9 @@ const arbitraryInput = constantFrom<MachineInput['type']>(
   'retire',
   'stop',
   'restart',
+  'prepared',
+  'files-changed',
+  'watch-failed',
   'due',
 )
 
@@ -273,12 +471,21 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
     case 'killed':
     case 'lost':
       return { type, run }
+    case 'prepared':
+      return { type, run, told: { db: count } }
+    case 'files-changed':
+      return { type, files: [`f${count % 2}`] }
+    case 'watch-failed':
+      return { type, reason: 'x' }
     default:
       return { type }
   }
 }
 
-describe('next(), from any state', () => {
+describe.each([
+  ['a service', settings],
+  ['a periodic task', { ...settings, ...periodic }],
+] as const)('next(), from any state of %s', (_name, settings) => {
   const anywhere = array(arbitraryInput, { maxLength: 40 }).map((types) => {
     let instance = newInstance
     types.forEach((type, count) => {
@@ -310,6 +517,8 @@ describe('next(), from any state', () => {
         const run = runOf(at)
         if (at.state.id === 'stopping' && run !== null)
           at = next(at, { type: 'emptied', run: run.id, survivors: [] }, settings, 10_001).instance
+        // Its moment has come, in time.
+        if (at.state.id === 'scheduled') at = next(at, { type: 'due' }, settings, at.state.at).instance
         if (at.state.id !== 'waiting') {
           expect(['starting', 'running']).toContain(at.state.id)
           return
@@ -324,6 +533,14 @@ describe('next(), from any state', () => {
       property(anywhere, arbitraryInput, (instance, type) => {
         const step = next(instance, inputFor(type, instance, 7), settings, 10_000)
         if (step.effects.some((effect) => effect.type === 'spawn')) expect(runOf(instance)).toBeNull()
+      }),
+    )
+  })
+
+  test('whoever waits for a moment has one', () => {
+    assert(
+      property(anywhere, ({ state }) => {
+        if (state.id === 'scheduled' || state.id === 'backoff') expect(dueAt(state)).not.toBeNull()
       }),
     )
   })

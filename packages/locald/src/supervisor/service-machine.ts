@@ -5,9 +5,11 @@ import type { HealthSource, ServiceEventType, ServiceExit } from '@locald/protoc
 import type { RestartPolicy } from '../config/config.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import { unreachable } from '../lib/unreachable.ts'
+import { nextMoment } from '../lib/cron.ts'
 import { afterExit } from './restart-policy.ts'
 import { runOf } from './instance.ts'
 import type { Instance, InstanceMemory, InstanceState, Run } from './instance.ts'
+import { afterChangedFiles } from './watch-policy.ts'
 
 /** What the machine has to know of the service. */
 export interface MachineSettings {
@@ -17,6 +19,8 @@ export interface MachineSettings {
   readonly onUnhealthy: 'ignore' | 'restart'
   readonly stopSignal: string
   readonly hash: string
+  /** A cron expression; null: it has no schedule. */
+  readonly schedule: string | null
 }
 
 /** Of an instance whose service is no longer known. */
@@ -27,7 +31,13 @@ export const defaultSettings: MachineSettings = {
   onUnhealthy: 'ignore',
   stopSignal: 'SIGTERM',
   hash: '',
+  schedule: null,
 }
+
+/** A check found what waiting will not mend: so long it may be wrong about that. */
+const hopelessMs = 1000
+/** A scheduled moment is missed when nobody was there for so long after it; a daemon is replaced in less. */
+const missedMs = 10_000
 
 export type MachineInput =
   /** Ordered to be up: starts what is stopped, retries what failed. */
@@ -35,6 +45,8 @@ export type MachineInput =
   /** Its dependencies are met: go. `run` is the id for the new run. */
   | { readonly type: 'dependencies-met'; readonly run: string }
   | { readonly type: 'dependency-failed'; readonly reason: string }
+  /** What its run is going to be spawned with, as far as it is remembered. */
+  | { readonly type: 'prepared'; readonly run: string; readonly told: Readonly<Record<string, number>> }
   | { readonly type: 'spawned'; readonly run: string; readonly identity: RunIdentity; readonly at: number }
   /** It could not be spawned; trying again would not help. */
   | { readonly type: 'refused'; readonly run: string; readonly reason: string }
@@ -68,8 +80,12 @@ export type MachineInput =
   /** A stop was accepted; its turn to be ended may come later. What has no process is stopped at once. */
   | { readonly type: 'retire' }
   | { readonly type: 'stop' }
-  /** Stop, then start again. What has no process is started. */
+  /** Stop, then start again. What has no process is started, what is scheduled at once. */
   | { readonly type: 'restart' }
+  /** Files that it watches have changed. */
+  | { readonly type: 'files-changed'; readonly files: readonly string[] }
+  /** Its files cannot be watched. */
+  | { readonly type: 'watch-failed'; readonly reason: string }
   /** The moment of `dueAt` has come. */
   | { readonly type: 'due' }
 
@@ -85,8 +101,15 @@ export interface Step {
 /** When the state wants input `due`, in milliseconds since the epoch; null: never. */
 export function dueAt(state: InstanceState): number | null {
   if (state.id === 'backoff') return state.until
-  if (state.id === 'starting' && !state.overdue) return state.deadline
-  return null
+  if (state.id === 'scheduled') return state.at
+  if (state.id !== 'starting' || state.overdue) return null
+  if (state.deadline === null || state.hopelessAt === null) return state.deadline ?? state.hopelessAt
+  return Math.min(state.deadline, state.hopelessAt)
+}
+
+/** Whether changes of its files restart it: from the order to start to the one to stop, also when it has crashed or is done. */
+export function isFileWatched({ state, memory }: Instance): boolean {
+  return memory.wanted && memory.watch.suspended === null && state.id !== 'stopped' && state.id !== 'scheduled'
 }
 
 /** Whether the health of its run is watched. */
@@ -100,18 +123,20 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
     return unchanged(instance)
   switch (input.type) {
     case 'start':
-      return start(instance, now)
+      return start(instance, settings, now)
     case 'dependencies-met':
       return spawn(instance, input.run, settings, now)
     case 'dependency-failed':
       if (instance.state.id !== 'waiting') return unchanged(instance)
-      return step(instance, { id: 'failed', reason: input.reason }, 'service.failed')
+      return giveUp(instance, input.reason, settings, now)
+    case 'prepared':
+      return { instance: remember(instance, { told: input.told }), effects: [], event: null }
     case 'spawned':
       return spawned(instance, input, settings)
     case 'refused':
-      return refused(instance, input.reason)
+      return refused(instance, input.reason, settings, now)
     case 'healthy':
-      return healthy(instance, input, now)
+      return healthy(instance, input, settings, now)
     case 'unhealthy':
     case 'checked':
       return notHealthy(instance, input, settings, now)
@@ -128,22 +153,29 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
     case 'stop':
       return end(remember(instance, { wanted: false }), 'stop', settings, now)
     case 'restart':
-      return runOf(instance) === null ? start(instance, now) : end(fresh(instance), 'start', settings, now)
+      return restart(instance, settings, now)
+    case 'files-changed':
+      return filesChanged(instance, input.files, settings, now)
+    case 'watch-failed':
+      return suspendWatch(instance, input.reason)
     case 'due':
-      return due(instance, now)
+      return due(instance, settings, now)
     default:
       return unreachable(input)
   }
 }
 
-function start(instance: Instance, now: number): Step {
+function start(instance: Instance, settings: MachineSettings, now: number): Step {
   const { state } = instance
   switch (state.id) {
     case 'stopped':
     case 'completed':
     case 'failed':
+    case 'scheduled':
+      if (settings.schedule === null) return wait(fresh(instance), now)
+      return schedule(fresh(instance), state.id === 'scheduled' ? state.failure : null, settings, now)
     case 'backoff':
-      return step(fresh(instance), { id: 'waiting', since: now }, 'service.waiting')
+      return wait(fresh(instance), now)
     case 'stopping':
       return {
         instance: { state: { ...state, afterwards: 'start' }, memory: fresh(instance).memory },
@@ -159,6 +191,50 @@ function start(instance: Instance, now: number): Step {
   }
 }
 
+function wait(instance: Instance, now: number): Step {
+  return step(instance, { id: 'waiting', since: now }, 'service.waiting')
+}
+
+/** For the next moment after `now`: those that were missed are not made up for. */
+function schedule(instance: Instance, failure: string | null, settings: MachineSettings, now: number): Step {
+  const at = nextMoment(settings.schedule ?? '', now)
+  if (at === null) {
+    return step(instance, { id: 'failed', reason: `the schedule "${settings.schedule}" never comes` }, 'service.failed')
+  }
+  return step(instance, { id: 'scheduled', at, failure }, 'service.updated')
+}
+
+/** It does not go on by itself, until the next moment of its schedule if it has one. */
+function giveUp(instance: Instance, reason: string, settings: MachineSettings, now: number): Step {
+  if (settings.schedule === null) return step(instance, { id: 'failed', reason }, 'service.failed')
+  return { ...schedule(instance, reason, settings, now), event: 'service.failed' }
+}
+
+function restart(instance: Instance, settings: MachineSettings, now: number): Step {
+  if (runOf(instance) !== null) return end(fresh(instance), 'start', settings, now)
+  return instance.state.id === 'scheduled' ? wait(fresh(instance), now) : start(instance, settings, now)
+}
+
+function filesChanged(instance: Instance, files: readonly string[], settings: MachineSettings, now: number): Step {
+  if (!isFileWatched(instance) || instance.state.id === 'waiting') return unchanged(instance)
+  const { memory } = instance
+  const verdict = afterChangedFiles({
+    restarts: memory.watch.restarts,
+    ageMs: now - (memory.startedAt ?? now),
+    files,
+    now,
+  })
+  if (verdict.next === 'suspend') return suspendWatch(instance, verdict.reason)
+  // What crashed was another version of it.
+  const anew = remember(instance, { crashes: [], watch: { restarts: verdict.restarts, suspended: null } })
+  return runOf(anew) === null ? wait(anew, now) : end(anew, 'start', settings, now)
+}
+
+function suspendWatch(instance: Instance, reason: string): Step {
+  const watch = { restarts: [], suspended: reason }
+  return { instance: remember(instance, { watch }), effects: [], event: 'service.updated' }
+}
+
 function spawn(instance: Instance, id: string, settings: MachineSettings, now: number): Step {
   if (instance.state.id !== 'waiting') return unchanged(instance)
   const run: Run = { id, number: instance.memory.runs + 1, identity: null, startedAt: now, hash: settings.hash }
@@ -170,9 +246,12 @@ function spawn(instance: Instance, id: string, settings: MachineSettings, now: n
     ports: [],
     warnings: [],
     survivors: [],
+    told: {},
+    found: instance.memory.found?.hash === settings.hash ? instance.memory.found : null,
   }
+  const starting: InstanceState = { id: 'starting', run, deadline: null, hopelessAt: null, overdue: false }
   return {
-    ...step(remember(instance, memory), { id: 'starting', run, deadline: null, overdue: false }, 'service.starting'),
+    ...step(remember(instance, memory), starting, 'service.starting'),
     effects: [{ type: 'spawn', run }],
   }
 }
@@ -187,21 +266,27 @@ function spawned(instance: Instance, input: MachineInput & { type: 'spawned' }, 
   return step(remember(instance, memory), { ...state, run, deadline }, 'service.spawned')
 }
 
-function refused(instance: Instance, reason: string): Step {
+function refused(instance: Instance, reason: string, settings: MachineSettings, now: number): Step {
   const { state } = instance
-  if (state.id === 'starting') return step(instance, { id: 'failed', reason }, 'service.failed')
+  if (state.id === 'starting') return giveUp(instance, reason, settings, now)
   if (state.id !== 'stopping') return unchanged(instance)
   if (state.afterwards === 'start') return step(instance, { id: 'waiting', since: state.since }, 'service.waiting')
   return step(instance, { id: 'stopped' }, 'service.stopped')
 }
 
-function healthy(instance: Instance, input: MachineInput & { type: 'healthy' }, now: number): Step {
+function healthy(
+  instance: Instance,
+  input: MachineInput & { type: 'healthy' },
+  settings: MachineSettings,
+  now: number,
+): Step {
   const { state, memory } = instance
   if (state.id !== 'starting' && state.id !== 'running') return unchanged(instance)
   const known = remember(instance, {
     health: { source: input.source, message: input.message, output: null },
     ports: input.ports,
     warnings: input.warnings,
+    found: input.ports[0] === undefined ? memory.found : { port: input.ports[0], hash: settings.hash },
     readyAfterMs: memory.readyAfterMs ?? Math.max(0, now - state.run.startedAt),
   })
   const wasHealthy = state.id === 'running' && state.healthy
@@ -222,8 +307,11 @@ function notHealthy(
   if (state.id !== 'starting' && state.id !== 'running') return unchanged(instance)
   const known = remember(instance, { health: { source: input.source, message: input.message, output: input.output } })
   // Before the first success a failure is only something to show: it has `start_timeout` to get better.
-  if (state.id === 'starting' || input.type === 'checked')
-    return { instance: known, effects: [], event: 'service.updated' }
+  if (state.id === 'starting') {
+    const hopelessAt = input.type === 'checked' ? null : (state.hopelessAt ?? now + hopelessMs)
+    return step(known, { ...state, hopelessAt }, 'service.updated')
+  }
+  if (input.type === 'checked') return { instance: known, effects: [], event: 'service.updated' }
   if (!state.healthy) return { instance: known, effects: [], event: null }
   const failing = step(known, { ...state, healthy: false }, 'service.unhealthy')
   if (settings.onUnhealthy === 'ignore') return failing
@@ -304,15 +392,12 @@ function settle(
       const readyAfterMs = settings.isTask
         ? Math.max(0, Date.parse(exit.at) - state.run.startedAt)
         : instance.memory.readyAfterMs
-      const memory = { readyAfterMs, completedHash: state.run.hash }
-      return step(remember(instance, memory), { id: 'completed' }, 'service.completed')
+      const done = remember(instance, { readyAfterMs, completedHash: state.run.hash })
+      if (settings.schedule === null) return step(done, { id: 'completed' }, 'service.completed')
+      return { ...schedule(done, null, settings, now), event: 'service.completed' }
     }
     case 'failed':
-      return step(
-        remember(instance, { crashes: verdict.crashes }),
-        { id: 'failed', reason: verdict.reason },
-        'service.failed',
-      )
+      return giveUp(remember(instance, { crashes: verdict.crashes }), verdict.reason, settings, now)
     case 'backoff':
       return step(
         remember(instance, { crashes: verdict.crashes }),
@@ -353,6 +438,7 @@ function retire(instance: Instance): Step {
     case 'backoff':
     case 'completed':
     case 'failed':
+    case 'scheduled':
       return step(unwanted, { id: 'stopped' }, 'service.stopped')
     case 'stopping':
       return { instance: { ...unwanted, state: { ...state, afterwards: 'stop' } }, effects: [], event: null }
@@ -393,10 +479,14 @@ function end(
   return { ...step(instance, stopping, 'service.stopping'), effects: [{ type: 'end', run: state.run }] }
 }
 
-function due(instance: Instance, now: number): Step {
+function due(instance: Instance, settings: MachineSettings, now: number): Step {
   const { state, memory } = instance
   const at = dueAt(state)
   if (at === null || now < at) return unchanged(instance)
+  if (state.id === 'scheduled') {
+    if (now - at > missedMs) return schedule(instance, state.failure, settings, now)
+    return wait(remember(instance, { restarts: 0, crashes: [] }), now)
+  }
   if (state.id === 'backoff') {
     return step(remember(instance, { restarts: memory.restarts + 1 }), { id: 'waiting', since: now }, 'service.waiting')
   }
@@ -406,7 +496,8 @@ function due(instance: Instance, now: number): Step {
 
 /** An order to be up begins a new count of restarts and crashes. */
 function fresh(instance: Instance): Instance {
-  return remember(instance, { wanted: true, restarts: 0, crashes: [], survivors: [] })
+  const watch = { restarts: [], suspended: null }
+  return remember(instance, { wanted: true, restarts: 0, crashes: [], survivors: [], watch })
 }
 
 function remember(instance: Instance, memory: Partial<InstanceMemory>): Instance {

@@ -7,11 +7,19 @@ import { urlFor } from '../plan/service-url.ts'
 import { runOf } from './instance.ts'
 import type { Instance, InstanceState } from './instance.ts'
 
+/** What is shown of an instance besides its own state. */
+interface Surroundings {
+  /** In state `waiting`. */
+  readonly unmet: readonly UnmetDependency[]
+  /** Labels of running siblings that know it by another port. */
+  readonly outdated: readonly string[]
+}
+
 export function snapshotOf(
   service: ServicePlan,
   planned: InstancePlan,
   instance: Instance,
-  unmet: readonly UnmetDependency[],
+  { unmet, outdated }: Surroundings = { unmet: [], outdated: [] },
 ): ServiceSnapshot {
   const { state, memory } = instance
   const port = memory.ports[0] ?? portShown(service.config, planned)
@@ -37,12 +45,25 @@ export function snapshotOf(
     started_at: memory.startedAt === null ? null : new Date(memory.startedAt).toISOString(),
     ready_after_ms: memory.readyAfterMs,
     depends_on: service.dependsOn.map((d) => d.service),
-    warnings: [...memory.warnings, ...memory.survivors.map((survivor) => `Left over after stop: ${survivor}`)],
+    warnings: [
+      ...memory.warnings,
+      ...outdated.map(
+        (label) => `"${label}" was started with another port of it: restart it with "locald restart ${label}"`,
+      ),
+      ...(memory.watch.suspended === null ? [] : [`Changed files restart it no more: ${memory.watch.suspended}`]),
+      ...memory.survivors.map((survivor) => `Left over after stop: ${survivor}`),
+    ],
     run: memory.runs,
     waiting_for: unmet.map(({ service: label, condition, reason }) => ({ service: label, condition, reason })),
-    reason: state.id === 'failed' || state.id === 'backoff' ? state.reason : null,
+    reason: reasonOf(state),
     retry_at: state.id === 'backoff' ? new Date(state.until).toISOString() : null,
+    ...(state.id === 'scheduled' ? { next_run_at: new Date(state.at).toISOString() } : {}),
   }
+}
+
+function reasonOf(state: InstanceState): string | null {
+  if (state.id === 'failed' || state.id === 'backoff') return state.reason
+  return state.id === 'scheduled' ? state.failure : null
 }
 
 /** A service that need not listen shows no port before it was seen listening. */

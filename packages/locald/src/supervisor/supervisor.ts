@@ -2,23 +2,26 @@
 // is acted on, so that a daemon that dies in between is followed by one that goes on.
 import { constants } from 'node:os'
 import type { LocaldEvent, OrderOutcome, ProjectStatus, ServiceEventType, ServiceSnapshot } from '@locald/protocol'
-import type { HealthMonitor, HealthReport, HealthSubject } from '../health/monitor.ts'
+import type { CheckRecord, HealthMonitor, HealthReport, HealthSubject } from '../health/monitor.ts'
 import type { ProbeSpec } from '../health/probe-spec.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import type { Fact, KeeperHello, RunInfo, SpawnOrder } from '../keeper/protocol.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { ServiceConfig } from '../config/config.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { instanceKey, splitInstanceKey } from '../plan/instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
+import { referredSiblings } from '../plan/referred-siblings.ts'
 import { Attendants } from './attendants.ts'
 import type { Clock } from './attendants.ts'
 import { dependencyVerdict, dependentsOf, labelOf } from './dependencies.ts'
 import type { DependencyVerdict } from './dependencies.ts'
+import { outdatedSiblings, planAsFound } from './found-ports.ts'
 import { isActive, newInstance, runOf } from './instance.ts'
 import type { Instance, Run } from './instance.ts'
 import { progressOf } from './order-progress.ts'
-import { defaultSettings, dueAt, isWatched, next } from './service-machine.ts'
+import { defaultSettings, dueAt, isFileWatched, isWatched, next } from './service-machine.ts'
 import type { MachineInput, MachineSettings } from './service-machine.ts'
 import { snapshotOf } from './snapshot.ts'
 import { applyChange } from './state.ts'
@@ -48,14 +51,23 @@ export interface SupervisorDependencies {
   readonly keeper: KeeperLink
   /** Stores changes and, when there is one, the event that shows them; both before anything is done about them. */
   readonly record: (event: NewEvent | null, changes: readonly Change[]) => void
-  readonly prepare: (place: Place, run: Run) => Promise<Prepared>
+  /** `siblings` is the plan with the ports at which the others were found. */
+  readonly prepare: (place: Place, run: Run, siblings: Plan) => Promise<Prepared>
   readonly startMonitor: (subject: HealthSubject, report: (report: HealthReport) => void) => HealthMonitor
   /** For a run that an earlier daemon spawned; otherwise it comes with what was prepared. */
-  readonly prepareCheck: (place: Place) => Promise<PreparedCheck>
+  readonly prepareCheck: (place: Place, siblings: Plan) => Promise<PreparedCheck>
+  /** Watches the files of a service that has `watch`. */
+  readonly watchFiles: (place: Place, report: (report: FileReport) => void) => Disposable
   readonly newRunId: () => string
   readonly clock: Clock
   readonly logger: Logger
 }
+
+/** What became of the files that a service watches. */
+export type FileReport =
+  | { readonly type: 'files-changed'; readonly files: readonly string[] }
+  /** They cannot be watched, now or ever. */
+  | { readonly type: 'watch-failed'; readonly reason: string }
 
 /** An instance with everything that is planned of it. */
 export interface Place {
@@ -79,6 +91,8 @@ export interface UpRequest {
 
 export interface RestartRequest extends Pick<UpRequest, 'order' | 'plan' | 'timeoutMs' | 'warnings'> {
   readonly keys: readonly string[]
+  /** They were asked for by name: what is scheduled runs now. */
+  readonly isNamed: boolean
 }
 
 /** A foreground `start` without a client for this long is stopped. */
@@ -255,7 +269,7 @@ export class Supervisor implements Disposable {
   }
 
   /** Restarts instances by a new plan, in the order of their dependencies; those that are stopped are started. */
-  restart({ plan, order, keys, timeoutMs, warnings }: RestartRequest): void {
+  restart({ plan, order, keys, isNamed, timeoutMs, warnings }: RestartRequest): void {
     const project = plan.id
     const { planned } = this.#project(project)
     const names = new Set(keys.map((key) => splitInstanceKey(key).service))
@@ -265,7 +279,7 @@ export class Supervisor implements Disposable {
       for (const key of keys) {
         const instance = this.#instance({ project, key })
         if (instance !== undefined && runOf(instance) !== null) this.#setPending(project, key, 'restart')
-        else this.#apply({ project, key }, { type: 'start' })
+        else this.#apply({ project, key }, { type: isNamed ? 'restart' : 'start' })
       }
     })
   }
@@ -306,6 +320,16 @@ export class Supervisor implements Disposable {
     return place === null ? null : dependencyVerdict(place.service, this.#project(project))
   }
 
+  /** The project's plan as this service would be started by it now; its siblings at the ports where they were found. */
+  planSeenBy(project: string, service: string): Plan {
+    return planAsFound(this.#project(project), service)
+  }
+
+  /** The last check of an instance that is watched; null when there was none yet. */
+  lastCheck(project: string, key: string): CheckRecord | null {
+    return this.#attendants.monitorOf(idOf({ project, key }))?.lastCheck ?? null
+  }
+
   /** Stops watching; nothing that runs is touched. */
   [Symbol.dispose](): void {
     this.#disposed = true
@@ -343,7 +367,9 @@ export class Supervisor implements Disposable {
     if (after.state.id === 'stopping' && before.state.id !== 'stopping' && after.memory.wanted) {
       this.#restartWith(slot.project, service)
     }
-    const exited = after.state.id === 'stopping' && after.state.exit !== null
+    this.#tellAddresses(slot, before, after)
+    // One that was asked to end, to be started again, is not the end of a foreground `start`.
+    const exited = after.state.id === 'stopping' && after.state.exit !== null && after.state.signalled === null
     if ((exited || after.state.id === 'failed') && before.state !== after.state) this.#foregroundExit(slot, after)
     if (!isActive(after) && isLeaving(record.planned, slot.key)) this.#remove(slot)
     this.#advance(slot.project)
@@ -358,6 +384,21 @@ export class Supervisor implements Disposable {
         const key = instanceKey(dependent.name, instance)
         const state = instances.get(key)?.state.id
         if (state === 'running' || state === 'starting') this.#setPending(project, key, 'restart')
+      }
+    }
+  }
+
+  /** Who was told an old port is a warning of the service that was found at another: it begins and ends with a run. */
+  #tellAddresses(slot: Slot, before: Instance, after: Instance): void {
+    if ((runOf(before) === null) === (runOf(after) === null)) return
+    const { planned, instances } = this.#project(slot.project)
+    const told = runOf(after) === null ? before.memory.told : after.memory.told
+    for (const [service, port] of Object.entries(told)) {
+      const key = instanceKey(service, 1)
+      const found = instances.get(key)?.memory.ports[0]
+      const isPlanned = planned.plan.services.some((s) => s.name === service)
+      if (isPlanned && found !== undefined && found !== port) {
+        this.#recordInstance({ project: slot.project, key }, 'service.updated', null)
       }
     }
   }
@@ -442,6 +483,7 @@ export class Supervisor implements Disposable {
       const isStuck =
         state === undefined ||
         state.id === 'stopped' ||
+        state.id === 'scheduled' ||
         (state.id === 'starting' && state.overdue) ||
         (state.id === 'running' && !state.healthy)
       if (isStuck) return `${unmet.service} (${unmet.reason})`
@@ -528,7 +570,9 @@ export class Supervisor implements Disposable {
     const { foreground } = this.#project(slot.project)
     if (foreground === null || foreground.restart || foreground.exitCode !== null || !memory.wanted) return
     const { exit } = memory
-    const isTask = this.#place(slot)?.service.config.type === 'task'
+    const config = this.#place(slot)?.service.config
+    if (config?.schedule !== undefined) return
+    const isTask = config?.type === 'task'
     if (isTask && exit?.code === 0 && state.id !== 'failed') return
     this.#endForeground(slot.project, exitCodeOf(state.id === 'failed', exit))
   }
@@ -555,7 +599,8 @@ export class Supervisor implements Disposable {
     const refuse = (reason: string): void => this.#apply(slot, { type: 'refused', run: run.id, reason })
     const place = this.#place(slot)
     if (place === null) return refuse('removed from the configuration')
-    const prepared = await this.#deps.prepare(place, run)
+    const siblings = this.planSeenBy(slot.project, place.service.name)
+    const prepared = await this.#deps.prepare(place, run, siblings)
     const current = this.#instance(slot)
     // It may have been stopped while its files were read.
     if (this.#disposed || current?.state.id !== 'starting' || current.state.run.id !== run.id) return refuse('stopped')
@@ -563,6 +608,7 @@ export class Supervisor implements Disposable {
     if (prepared.port !== place.instance.port) {
       this.#record(null, [{ kind: 'port', ...slot, port: prepared.port }])
     }
+    this.#apply(slot, { type: 'prepared', run: run.id, told: referredSiblings(siblings, place.service) })
     this.#checks.set(run.id, prepared.check)
     const result = await this.#deps.keeper.request('spawn', prepared.order)
     if (result.ok) this.#apply(slot, { type: 'spawned', run: run.id, identity: result.identity, at: result.startedAt })
@@ -599,9 +645,12 @@ export class Supervisor implements Disposable {
     this.#attendants.wake(idOf(slot), dueAt(state), () => this.#apply(slot, { type: 'due' }))
     const run = place.service.config.type !== 'task' && isWatched(state) ? runOf(instance) : null
     const identity = run?.identity ?? null
-    this.#attendants.watch(idOf(slot), run?.id ?? null, (ready) => {
+    const { config } = place.service
+    this.#attendToFiles(slot, place, instance)
+    // Another definition of its health holds at once, without another run.
+    const watched = run === null ? null : `${run.id} ${healthKey(config)}`
+    this.#attendants.watch(idOf(slot), watched, (ready) => {
       if (run === null || identity === null) return
-      const { config } = place.service
       const begin = ({ check, env }: PreparedCheck): void =>
         ready(() =>
           this.#deps.startMonitor(
@@ -623,8 +672,16 @@ export class Supervisor implements Disposable {
       const prepared = this.#checks.get(run.id)
       if (prepared !== undefined) begin(prepared)
       else if (config.healthCheck === undefined) begin({ env: {} })
-      else this.#ask(this.#deps.prepareCheck(place).then(begin))
+      else this.#ask(this.#deps.prepareCheck(place, this.planSeenBy(slot.project, place.service.name)).then(begin))
     })
+  }
+
+  #attendToFiles(slot: Slot, place: Place, instance: Instance): void {
+    const { watch } = place.service.config
+    const isWatched = watch.length > 0 && isFileWatched(instance)
+    this.#attendants.watchFiles(idOf(slot), isWatched ? watch.join('\n') : null, () =>
+      this.#deps.watchFiles(place, (report) => this.#apply(slot, report)),
+    )
   }
 
   #report(slot: Slot, run: string, report: HealthReport): void {
@@ -684,7 +741,9 @@ export class Supervisor implements Disposable {
     const place = this.#place(slot)
     if (record === undefined || instance === undefined || place === null) return null
     const verdict = instance.state.id === 'waiting' ? dependencyVerdict(place.service, record) : null
-    return snapshotOf(place.service, place.instance, instance, verdict?.verdict === 'waiting' ? verdict.unmet : [])
+    const unmet = verdict?.verdict === 'waiting' ? verdict.unmet : []
+    const outdated = place.instance.instance === 1 ? outdatedSiblings(record, place.service) : []
+    return snapshotOf(place.service, place.instance, instance, { unmet, outdated })
   }
 
   #settings(slot: Slot): MachineSettings {
@@ -699,6 +758,7 @@ export class Supervisor implements Disposable {
       onUnhealthy: config.onUnhealthy,
       stopSignal: config.stopSignal,
       hash,
+      schedule: config.schedule ?? null,
     }
   }
 
@@ -774,7 +834,20 @@ function isLeaving(project: ProjectPlan, key: string): boolean {
 }
 
 function isUp(instance: Instance | undefined): boolean {
-  return instance?.state.id === 'completed' || (instance?.state.id === 'running' && instance.state.healthy)
+  const id = instance?.state.id
+  return id === 'completed' || id === 'scheduled' || (instance?.state.id === 'running' && instance.state.healthy)
+}
+
+const healthKeys = new WeakMap<ServiceConfig, string>()
+
+/** Equal for definitions by which the health of a run is watched in the same way. */
+function healthKey(config: ServiceConfig): string {
+  const known = healthKeys.get(config)
+  if (known !== undefined) return known
+  const { healthCheck = null, listening, portDiscovery } = config
+  const key = JSON.stringify([healthCheck, listening, portDiscovery])
+  healthKeys.set(config, key)
+  return key
 }
 
 function exitCodeOf(failed: boolean, exit: Instance['memory']['exit']): number {

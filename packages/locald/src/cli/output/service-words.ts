@@ -32,6 +32,8 @@ export function describeService(snapshot: ServiceSnapshot, now: number): string 
       return describeRunning(snapshot)
     case 'backoff':
       return `${reason ?? exit?.reason ?? 'exited'}, starts again${describeRetry(snapshot, now)}`
+    case 'scheduled':
+      return describeScheduled(snapshot, now)
     case 'completed':
       return `completed${snapshot.ready_after_ms === null ? '' : ` after ${formatDuration(snapshot.ready_after_ms)}`}`
     case 'failed':
@@ -43,7 +45,7 @@ export function describeService(snapshot: ServiceSnapshot, now: number): string 
 
 /** What the table's columns do not say about it: why it waits, failed or is unhealthy. Null when they say it all. */
 export function remarkOn(snapshot: ServiceSnapshot, now: number): string | null {
-  if (snapshot.state === 'waiting' || snapshot.state === 'backoff' || isTroubled(snapshot)) {
+  if (['waiting', 'backoff', 'scheduled'].includes(snapshot.state) || isTroubled(snapshot)) {
     return describeService(snapshot, now)
   }
   return null
@@ -66,6 +68,17 @@ function describeRunning({ health, ready_after_ms: readyAfterMs }: ServiceSnapsh
   if (health.status !== 'healthy') return 'running'
   const source = health.source === null ? '' : ` (${health.source})`
   return `healthy${source}${readyAfterMs === null ? '' : ` after ${formatDuration(readyAfterMs)}`}`
+}
+
+function describeScheduled({ next_run_at: nextRunAt, reason }: ServiceSnapshot, now: number): string {
+  const last = reason === null ? '' : `; the last run failed: ${reason}`
+  if (nextRunAt === undefined) return `scheduled${last}`
+  const at = new Date(nextRunAt)
+  const pad = (number: number): string => String(number).padStart(2, '0')
+  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}`
+  const isToday = at.toDateString() === new Date(now).toDateString()
+  const day = isToday ? '' : `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())} `
+  return `scheduled, runs next in ${formatDuration(Math.max(0, at.getTime() - now))} (${day}${time})${last}`
 }
 
 function describeRetry({ retry_at: retryAt }: ServiceSnapshot, now: number): string {

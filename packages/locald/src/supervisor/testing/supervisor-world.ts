@@ -76,7 +76,7 @@ export class SupervisorWorld {
   }
 
   async restart(plan: Plan, keys: readonly string[] = allKeys(plan)): Promise<void> {
-    this.supervisor.restart({ order: 'restart-order', plan, keys, timeoutMs: null, warnings: [] })
+    this.supervisor.restart({ order: 'restart-order', plan, keys, isNamed: true, timeoutMs: null, warnings: [] })
     await this.settle()
   }
 
@@ -199,10 +199,12 @@ export class SupervisorWorld {
         },
       }),
       prepareCheck: async () => ({ env: {} }),
+      watchFiles: () => ({ [Symbol.dispose]: () => undefined }),
       startMonitor: (subject, report) => {
         this.#reports.set(subject.run, report)
         return {
           source: 'tcp',
+          lastCheck: null,
           notified: () => undefined,
           [Symbol.dispose]: () => void this.#reports.delete(subject.run),
         }

@@ -1,0 +1,119 @@
+// Watches files by patterns, and tells of changes when they have come to rest.
+import { existsSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { watch } from 'chokidar'
+import picomatch from 'picomatch'
+
+export interface WatchFilesOptions {
+  /** Absolute; patterns are relative to it, and changed files are told so. */
+  readonly root: string
+  /** Globs; one that begins with `!` excludes. */
+  readonly patterns: readonly string[]
+  /** Absolute directories in which nothing counts. */
+  readonly excluded: readonly string[]
+  /** So long nothing must change before it is told. Default 300. */
+  readonly quietMs?: number
+  readonly onChange: (files: readonly string[]) => void
+  /** It cannot be watched; nothing follows. */
+  readonly onError: (error: unknown) => void
+}
+
+/** Of these nobody means the inside, unless a pattern names them before its first star. */
+const ignoredDirectories: ReadonlySet<string> = new Set(
+  `.git .hg .svn .jj node_modules bower_components vendor target dist build out coverage tmp .venv venv __pycache__
+   .mypy_cache .pytest_cache .ruff_cache .tox .next .nuxt .svelte-kit .output .turbo .parcel-cache .cache .gradle .terraform`.split(
+    /\s+/u,
+  ),
+)
+/** What editors put beside a file while they save it. */
+const editorsFile = /(?:~|\.sw[a-z]|\.tmp|^4913|^\.#.*|^#.*#)$/u
+
+interface Pattern {
+  /** Absolute, without a star: where what it matches must lie. */
+  readonly base: string
+  /** Levels of directories below the base that can hold a match. */
+  readonly depth: number
+}
+
+/** Until disposed of. Changes that were made before it was asked do not count. */
+export function watchFiles(options: WatchFilesOptions): Disposable {
+  const { root, excluded, quietMs = 300, onChange, onError } = options
+  const wanted = options.patterns.filter((pattern) => !pattern.startsWith('!')).flatMap(normalized)
+  const unwanted = options.patterns.flatMap((one) => (one.startsWith('!') ? normalized(one.slice(1)) : []))
+  const isMatch = wanted.length === 0 ? () => false : picomatch(wanted)
+  const isUnwanted = unwanted.length === 0 ? () => false : picomatch(unwanted, { dot: true })
+  const patterns = wanted.map((pattern) => patternOf(root, pattern))
+
+  const changed = new Set<string>()
+  let timer: NodeJS.Timeout | null = null
+  const nameOf = (path: string): string => relative(root, path).split(sep).join('/')
+  const counts = (path: string): boolean => {
+    const name = nameOf(path)
+    return isMatch(name) && !isUnwanted(name) && !editorsFile.test(name.slice(name.lastIndexOf('/') + 1))
+  }
+  const note = (path: string): void => {
+    if (!counts(path)) return
+    changed.add(nameOf(path))
+    if (timer !== null) clearTimeout(timer)
+    timer = setTimeout(() => {
+      const files = [...changed]
+      changed.clear()
+      timer = null
+      onChange(files)
+    }, quietMs)
+  }
+  const isIgnored = (path: string, isDirectory: boolean): boolean =>
+    excluded.some((directory) => isWithin(directory, path)) ||
+    !(isDirectory ? patterns.some((pattern) => leadsTo(pattern, path)) : counts(path))
+
+  const watcher = watch([...new Set(patterns.map(({ base }) => nearestDirectory(base)))], {
+    ignoreInitial: true,
+    ignored: (path, stats) => stats !== undefined && isIgnored(resolve(path), stats.isDirectory()),
+  })
+  watcher.on('add', note).on('change', note).on('unlink', note)
+  let isOver = false
+  const end = (): void => {
+    isOver = true
+    if (timer !== null) clearTimeout(timer)
+    watcher.close().catch(() => undefined) // it has nothing to lose, and nobody waits for it
+  }
+  watcher.on('error', (error) => {
+    if (isOver) return
+    end()
+    onError(error)
+  })
+  return { [Symbol.dispose]: end }
+}
+
+/** A path without a star may be that of a file, or of a directory with everything in it. */
+function normalized(pattern: string): readonly string[] {
+  const plain = pattern.replace(/^\.\//u, '').replace(/\/$/u, '')
+  if (plain === '.' || plain === '') return ['**']
+  return picomatch.scan(plain).glob === '' ? [plain, `${plain}/**`] : [plain]
+}
+
+function patternOf(root: string, pattern: string): Pattern {
+  const { base, glob } = picomatch.scan(pattern)
+  if (glob === '') return { base: dirname(resolve(root, base)), depth: 0 }
+  return { base: resolve(root, base), depth: glob.includes('**') ? Infinity : glob.split('/').length - 1 }
+}
+
+/** Whether a directory can hold a match, or leads to one that does. */
+function leadsTo({ base, depth }: Pattern, directory: string): boolean {
+  if (isWithin(directory, base)) return true
+  const below = isWithin(base, directory) ? relative(base, directory).split(sep) : null
+  return below !== null && below.length <= depth && !below.some((name) => ignoredDirectories.has(name))
+}
+
+/** Whether a path is that directory, or lies in it. */
+function isWithin(directory: string, path: string): boolean {
+  const way = relative(directory, path)
+  return way === '' || (!way.startsWith(`..${sep}`) && way !== '..' && !isAbsolute(way))
+}
+
+/** What is to be watched may come to be later: then the nearest directory above tells of it. */
+function nearestDirectory(path: string): string {
+  let directory = path
+  while (!existsSync(directory) && dirname(directory) !== directory) directory = join(directory, '..')
+  return directory
+}

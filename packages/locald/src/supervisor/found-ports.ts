@@ -1,0 +1,39 @@
+// Where services were found listening, and what that means for their siblings.
+import { instanceKey } from '../plan/instance-key.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { labelOf } from './dependencies.ts'
+import { runOf } from './instance.ts'
+import type { ProjectRecord } from './state.ts'
+
+type Siblings = Pick<ProjectRecord, 'planned' | 'instances'>
+
+/**
+ * The plan as a service is to see it that is started now: its siblings at the ports where they listen, or were found last by
+ * the same definition; the service itself at the port that it is given.
+ */
+export function planAsFound({ planned: { plan }, instances }: Siblings, ownName: string): Plan {
+  const services = plan.services.map((service) => {
+    if (service.name === ownName) return service
+    const found = service.instances.map((planned) => {
+      const memory = instances.get(instanceKey(service.name, planned.instance))?.memory
+      const last = memory?.found?.hash === service.hash ? memory.found.port : undefined
+      const port = memory?.ports[0] ?? last
+      return planned.port === null || port === undefined || port === planned.port ? planned : { ...planned, port }
+    })
+    return found.some((one, index) => one !== service.instances[index]) ? { ...service, instances: found } : service
+  })
+  return services.some((one, index) => one !== plan.services[index]) ? { ...plan, services } : plan
+}
+
+/** Labels of running instances that were started with another port of this service than the one it listens on. */
+export function outdatedSiblings({ planned, instances }: Siblings, { name }: ServicePlan): readonly string[] {
+  const port = instances.get(instanceKey(name, 1))?.memory.ports[0]
+  if (port === undefined) return []
+  return planned.plan.services.flatMap((sibling) =>
+    sibling.instances.flatMap(({ instance }) => {
+      const known = instances.get(instanceKey(sibling.name, instance))
+      const told = known === undefined || runOf(known) === null ? undefined : known.memory.told[name]
+      return told === undefined || told === port ? [] : [labelOf(sibling, instance)]
+    }),
+  )
+}
