@@ -11,6 +11,9 @@ export type OutputStream = 'pty' | 'stdout' | 'stderr'
 /** A stream without a run is closed after that long. */
 const idleMs = 10_000
 
+/** A stream is told to have grown at most this often: whoever follows reads larger pieces, and the keeper has other work. */
+const growthMs = 20
+
 /** That somebody has ended must be told also when the disk hangs. */
 const mostPatienceMs = 1000
 
@@ -34,6 +37,9 @@ export interface LogStreamsOptions {
 export class LogStreams {
   readonly #options: LogStreamsOptions
   readonly #streams = new Map<string, OpenStream>()
+  /** Streams that were told of just now, and whether they have grown since. */
+  readonly #grown = new Map<string, boolean>()
+  #growth: NodeJS.Timeout | null = null
   readonly #now = createFineClock()
 
   constructor(options: LogStreamsOptions) {
@@ -91,13 +97,36 @@ export class LogStreams {
     const writer = new SegmentWriter(join(this.#options.directory, stream), {
       segmentBytes,
       segments,
-      onFlushed: () => this.#options.onGrew(stream),
+      onFlushed: () => this.#grew(stream),
       onError: (error) => this.#options.logger.log('error', 'Cannot write a log stream', { stream, error }),
     })
     const open: OpenStream = { target, writer, holders: 0, idle: null }
     this.#streams.set(stream, open)
     this.#closeWhenIdle(open)
     return open
+  }
+
+  /** At once when it was silent; a stream that grows all the time is told of now and then. */
+  #grew(stream: string): void {
+    if (this.#grown.has(stream)) {
+      this.#grown.set(stream, true)
+      return
+    }
+    this.#grown.set(stream, false)
+    this.#options.onGrew(stream)
+    this.#growth ??= setTimeout(() => this.#tellGrowth(), growthMs)
+  }
+
+  #tellGrowth(): void {
+    this.#growth = null
+    for (const [stream, hasGrown] of this.#grown) {
+      if (!hasGrown) this.#grown.delete(stream)
+      else {
+        this.#grown.set(stream, false)
+        this.#options.onGrew(stream)
+      }
+    }
+    if (this.#grown.size > 0) this.#growth = setTimeout(() => this.#tellGrowth(), growthMs)
   }
 
   #closeWhenIdle(open: OpenStream): void {

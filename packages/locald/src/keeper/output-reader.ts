@@ -1,12 +1,18 @@
 // Reads what a service writes until the very last byte.
-import { closeSync, readSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { ReadStream } from 'node:tty'
-import { duplicate } from '../lib/native.ts'
+import { duplicate, readAvailable } from '../lib/native.ts'
 import type { OnReadOpts, SocketConstructorOpts } from 'node:net'
 
 // Shared by all: the stream fills it and hands it on before anything else can run.
 const buffer = Buffer.allocUnsafeSlow(64 * 1024)
+
+/** A read that gives less has emptied the pipe or the terminal; a terminal gives at most 4095 bytes at a time. */
+const largeRead = 2048
+
+/** Then it is the turn of other services. */
+const mostAtOnce = 64 * 1024
 
 /** More than a pipe or a terminal can hold; whoever writes on while being drained does not keep the drain going. */
 const mostDrained = 1024 * 1024
@@ -27,7 +33,7 @@ export class OutputReader {
     this.#kept = duplicate(fd)
     const onread = {
       buffer,
-      callback: (length: number) => onBytes(buffer.subarray(0, length)),
+      callback: (length: number) => this.#take(length),
     }
     this.#stream = open(kind, { fd, readable: true, writable: false, onread })
     this.#stream.on('error', () => {}) // EIO is how a terminal ends; 'close' follows every error
@@ -41,13 +47,24 @@ export class OutputReader {
 
   /** Hands on at once what has been written so far, also during a pause. */
   drain(): void {
-    let total = 0
-    while (!this.#isClosed && total < mostDrained) {
-      const length = readSome(this.#kept)
-      if (length <= 0) return
+    for (let total = 0; !this.#isClosed && total < mostDrained;) {
+      const length = readAvailable(this.#kept, buffer)
+      if (length <= 0) return // nothing there now, or nothing will come
       total += length
       this.#onBytes(buffer.subarray(0, length))
     }
+  }
+
+  /** Hands on what was read, and in one go what is there besides: each wait for more costs as much as several reads. */
+  #take(length: number): boolean {
+    let hasRoom = this.#onBytes(buffer.subarray(0, length))
+    let more = length
+    for (let total = length; hasRoom && more >= largeRead && total < mostAtOnce; total += more) {
+      more = readAvailable(this.#kept, buffer)
+      if (more <= 0) break
+      hasRoom = this.#onBytes(buffer.subarray(0, more))
+    }
+    return hasRoom
   }
 
   /** What is written later is lost, and a terminal hangs up. */
@@ -70,12 +87,4 @@ function open(kind: 'pty' | 'pipe', options: SocketOptions): Socket {
   // Passes its options on to the socket that it is.
   const Terminal = ReadStream as new (fd: number, options: SocketOptions) => ReadStream
   return new Terminal(options.fd, options)
-}
-
-function readSome(fd: number): number {
-  try {
-    return readSync(fd, buffer, 0, buffer.length, null)
-  } catch {
-    return 0 // EAGAIN: nothing there now; EIO: nothing will come
-  }
 }

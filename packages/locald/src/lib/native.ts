@@ -26,6 +26,7 @@ const fcntl = libc.func('int fcntl(int, int, ...)')
 const flock = libc.func('int flock(int, int)')
 const waitpid = libc.func('int waitpid(int, void *, int)')
 const pipe = libc.func('int pipe(void *)')
+const readInto = libc.func('long read(int, void *, unsigned long)')
 const socket = libc.func('int socket(int, int, int)')
 const bind = libc.func('int bind(int, const void *, unsigned int)')
 const listen = libc.func('int listen(int, int)')
@@ -35,7 +36,8 @@ const prctl = isLinux
 const getrlimit = isLinux ? libc.func('int getrlimit(int, void *)') : () => -1
 const setrlimit = isLinux ? libc.func('int setrlimit(int, const void *)') : () => -1
 
-function checked(call: string, result: unknown): number {
+/** The result of a system call that has just been made; throws with the system's `code` when it failed. */
+export function checkedCall(call: string, result: unknown): number {
   if (typeof result === 'number' && result >= 0) return result
   throw systemError(call)
 }
@@ -47,29 +49,37 @@ function systemError(call: string): NodeJS.ErrnoException {
 }
 
 export function hasCloseOnExec(fd: number): boolean {
-  return (checked('fcntl', fcntl(fd, fcntlGetFlags, 'int', 0)) & closeOnExecFlag) !== 0
+  return (checkedCall('fcntl', fcntl(fd, fcntlGetFlags, 'int', 0)) & closeOnExecFlag) !== 0
 }
 
 /** Keeps children from inheriting a descriptor. */
 export function setCloseOnExec(fd: number): void {
-  checked('fcntl', fcntl(fd, fcntlSetFlags, 'int', closeOnExecFlag))
+  checkedCall('fcntl', fcntl(fd, fcntlSetFlags, 'int', closeOnExecFlag))
 }
 
 /** Reading and writing then fail with EAGAIN where they would wait. */
 export function setNonBlocking(fd: number): void {
-  const status = checked('fcntl', fcntl(fd, fcntlGetStatus, 'int', 0))
-  checked('fcntl', fcntl(fd, fcntlSetStatus, 'int', status | nonBlocking))
+  const status = checkedCall('fcntl', fcntl(fd, fcntlGetStatus, 'int', 0))
+  checkedCall('fcntl', fcntl(fd, fcntlSetStatus, 'int', status | nonBlocking))
 }
 
 /** A second descriptor, not inherited by children, for the same open file. */
 export function duplicate(fd: number): number {
-  return checked('fcntl', fcntl(fd, fcntlDuplicateCloseOnExec, 'int', 3))
+  return checkedCall('fcntl', fcntl(fd, fcntlDuplicateCloseOnExec, 'int', 3))
+}
+
+/**
+ * Reads what a descriptor that does not block has to give. 0 or less: nothing now, or an end. Node's own `readSync` makes an
+ * exception of "nothing now", which costs more than the reading.
+ */
+export function readAvailable(fd: number, target: Uint8Array): number {
+  return Number(readInto(fd, target, target.length))
 }
 
 /** A pipe whose ends children do not inherit. */
 export function openPipe(): { readonly read: number; readonly write: number } {
   const ends = Buffer.alloc(8)
-  checked('pipe', pipe(ends))
+  checkedCall('pipe', pipe(ends))
   const [read, write] = [ends.readInt32LE(0), ends.readInt32LE(4)]
   setCloseOnExec(read)
   setCloseOnExec(write)
@@ -90,11 +100,11 @@ export function bindUnixSocket(path: string, backlog: number): number {
   // macOS has one byte of length before one byte of family.
   const family = isLinux ? Buffer.from([unixFamily, 0]) : Buffer.from([name.length + 3, unixFamily])
   const address = Buffer.concat([family, name, Buffer.alloc(1)])
-  const fd = checked('socket', socket(unixFamily, streamSocket, 0))
+  const fd = checkedCall('socket', socket(unixFamily, streamSocket, 0))
   try {
     setCloseOnExec(fd)
-    checked('bind', bind(fd, address, address.length))
-    checked('listen', listen(fd, backlog))
+    checkedCall('bind', bind(fd, address, address.length))
+    checkedCall('listen', listen(fd, backlog))
     return fd
   } catch (error) {
     closeSync(fd)

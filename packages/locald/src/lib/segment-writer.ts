@@ -72,7 +72,7 @@ const pauseBytes = 1024 * 1024
 /** Chunks of one stream that arrive within this time share a frame. */
 const coalesceMs = 5
 /** A stream that is written to all the time is written out this often, which makes few large writes of many small. */
-const busyWriteMs = 2
+const busyWriteMs = 8
 const smallBlockBytes = 16 * 1024
 const largeBlockBytes = 256 * 1024
 const retryMs = { first: 250, longest: 4000 }
