@@ -167,6 +167,12 @@ export class ListenerWatch implements Disposable {
     return run
   }
 
+  /** Every port on which anybody listens now. */
+  async ports(): Promise<ReadonlySet<number>> {
+    await this.#look()
+    return new Set([...this.#present.values()].map(({ port }) => port))
+  }
+
   /** For its runs only. */
   forget(run: Watched): void {
     this.#runs.delete(run)
