@@ -8,8 +8,9 @@ const mayImport = {
   config: ['lib'],
   plan: ['lib', 'config'],
   keeper: ['lib'],
+  container: ['lib'],
   health: ['lib'],
-  supervisor: ['lib', 'config', 'plan', 'keeper', 'health'],
+  supervisor: ['lib', 'config', 'plan', 'keeper', 'container', 'health'],
   events: ['lib'],
   logs: ['lib'],
   proxy: ['lib'],
@@ -17,7 +18,7 @@ const mayImport = {
   client: ['lib'],
   // `check` and `env` work without a daemon, so the command line reads and plans by itself: docs/decisions/0011.
   cli: ['lib', 'client', 'config', 'plan'],
-  daemon: ['lib', 'config', 'plan', 'keeper', 'health', 'supervisor', 'events', 'logs', 'proxy', 'api'],
+  daemon: ['lib', 'config', 'plan', 'keeper', 'container', 'health', 'supervisor', 'events', 'logs', 'proxy', 'api'],
   bin: ['lib', 'cli', 'daemon', 'keeper'],
 }
 
