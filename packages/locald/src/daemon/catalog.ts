@@ -35,8 +35,7 @@ export class Catalog {
     if (result.ok) return { config: result.config, warnings: result.diagnostics }
     const errors = result.diagnostics.filter((d) => d.severity === 'error')
     const file = errors[0]?.file ?? selector.file ?? selector.dir
-    const count = errors.length === 1 ? 'one error' : `${errors.length} errors`
-    throw new LocaldError('config_invalid', `Cannot use "${file}": it has ${count}`, {
+    throw new LocaldError('config_invalid', `Cannot use "${file}"`, {
       diagnostics: result.diagnostics,
     })
   }
