@@ -1,0 +1,93 @@
+// The output of one instance as it was written, byte for byte, for a terminal that is attached to it.
+import { headerBytes } from '../lib/segment-format.ts'
+import { decodeCursor, encodeCursor } from './cursor.ts'
+import { FrameReader } from './frame-reader.ts'
+import { Growth } from './growth.ts'
+import type { LogFollow, LogSource } from './log-reader.ts'
+import { parseRecord, type ParsedRecord } from './log-record.ts'
+import { SegmentTimeline } from './segment-timeline.ts'
+
+export type RawItem =
+  | { readonly type: 'output'; readonly run: number; readonly bytes: Buffer }
+  /** What locald recorded: a start, an exit. */
+  | { readonly type: 'record'; readonly run: number; readonly record: ParsedRecord }
+  /** So many bytes of the log cannot be read any more. */
+  | { readonly type: 'missing'; readonly bytes: number }
+
+/** Items in their order. What of them is `output` is only valid until the next batch is asked for. */
+export interface RawBatch {
+  readonly items: readonly RawItem[]
+  /** Where to go on after them. */
+  readonly cursor: string
+}
+
+/** How far back a screenful is looked for. */
+const tailBytes = 256 * 1024
+
+/** The output of one run up to now, as much of its end as may be on a screen, and where to go on after it. */
+export async function rawTail(
+  source: LogSource,
+  run: number,
+  maxBytes = tailBytes,
+): Promise<{ readonly bytes: Buffer; readonly cursor: string }> {
+  const timeline = await SegmentTimeline.open(source.directory)
+  const end = await timeline.end()
+  const chunks: Buffer[] = []
+  let position = await timeline.frameBefore(Math.max(0, end - maxBytes))
+  await using frames = new FrameReader(source.directory, position)
+  while (position < end) {
+    const result = await frames.read()
+    if (result.type === 'end') break
+    if (result.type === 'missing') {
+      position = result.missing.to
+      continue
+    }
+    for (const { header, payload } of result.frames) {
+      if (header.seq >= end) break
+      position = header.seq + headerBytes + header.length
+      if (header.kind === 'output' && header.run === run) chunks.push(Buffer.from(payload))
+    }
+  }
+  return { bytes: Buffer.concat(chunks), cursor: cursorAt(source, position) }
+}
+
+/**
+ * Everything after `cursor`. When `follow.signal` aborts it ends with what is recorded by then. Throws LocaldError
+ * `request_invalid` for a cursor that is none, or of another instance.
+ */
+export async function* rawOutput(
+  source: LogSource,
+  cursor: string,
+  follow: LogFollow,
+): AsyncGenerator<RawBatch, void, undefined> {
+  using growth = new Growth(follow)
+  const asked = decodeCursor(cursor).get(source.stream)?.position ?? 0
+  const end = await (await SegmentTimeline.open(source.directory)).end()
+  // Behind the end: the folder was emptied since, and everything in it is new.
+  let position = asked > end ? 0 : asked
+  await using frames = new FrameReader(source.directory, position)
+  for (;;) {
+    const wasOver = growth.isOver
+    const result = await frames.read()
+    if (result.type === 'end') {
+      if (wasOver) return
+      await growth.wait(new Set([source.stream]), Infinity)
+    } else if (result.type === 'missing') {
+      const { from, to } = result.missing
+      position = to
+      yield { items: [{ type: 'missing', bytes: to - from }], cursor: cursorAt(source, position) }
+    } else {
+      const items: RawItem[] = []
+      for (const { header, payload } of result.frames) {
+        position = header.seq + headerBytes + header.length
+        if (header.kind === 'output') items.push({ type: 'output', run: header.run, bytes: payload })
+        else items.push({ type: 'record', run: header.run, record: parseRecord(payload) })
+      }
+      yield { items, cursor: cursorAt(source, position) }
+    }
+  }
+}
+
+function cursorAt({ stream }: LogSource, position: number): string {
+  return encodeCursor(new Map([[stream, { position, open: [] }]]))
+}
