@@ -14,19 +14,21 @@ import type { KeeperLink } from '../keeper/keeper-link.ts'
 import type { Fact } from '../keeper/protocol.ts'
 import { installationFor } from '../lib/installation.ts'
 import { listListeners } from '../lib/listening-sockets.ts'
+import { bootId } from '../lib/boot-id.ts'
 import { createLogger } from '../lib/logger.ts'
-import type { Logger } from '../lib/logger.ts'
 import { version } from '../lib/version.ts'
 import { runLines } from '../logs/run-lines.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../supervisor/state.ts'
 import type { Change, StoredState, SupervisorState } from '../supervisor/state.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import type { NewEvent } from '../supervisor/supervisor.ts'
+import { findAdoptions } from './adoption.ts'
 import { Catalog } from './catalog.ts'
 import { Daemon } from './daemon.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { prepareCheck, prepareRun } from './prepare-run.ts'
 import { logSourceOf } from './log-source.ts'
+import { replaceKeeper } from './replace-keeper.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
 import { systemClock } from './system-clock.ts'
@@ -37,14 +39,19 @@ const keeperDescriptor = 4
 
 export interface DaemonProcess {
   readonly env: Readonly<Record<string, string | undefined>>
+  /** The keeper's program, for when the keeper is lost. */
+  readonly keeperProgram: string
   /** Ends the process at once. */
   readonly exit: (code: number) => never
 }
 
-export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
+/** A keeper that is lost within so short a time would be lost again: the next command tries. */
+const shortestKeeperLifeMs = 1000
+
+export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Promise<void> {
   const startedAt = Date.now()
   const installation = installationFor(env)
-  const logger = createLogger((line) => appendFileSync(installation.daemonLog, line, { mode: 0o600 }))
+  const logger = createLogger((line) => appendToLog(installation.daemonLog, line))
   const fail = (error: unknown): never => {
     logger.log('error', 'Unexpected error; services run on, the next daemon takes over', { error })
     return exit(70)
@@ -52,14 +59,24 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
 
-  const { journal, state } = openJournal(installation.journal, logger)
+  const troubles: string[] = []
+  const { journal, state } = openJournal(installation.journal, (message, error) => {
+    logger.log('warn', message, { error })
+    troubles.push(message)
+  })
   const keeper = connectKeeper(new Socket({ fd: keeperDescriptor }))
   const early = collectFacts(keeper)
+  let keeperSince = Date.now()
   keeper.onLost(() => {
     logger.log('error', 'The keeper is gone')
+    if (Date.now() - keeperSince >= shortestKeeperLifeMs) {
+      const pid = replaceKeeper({ program: keeperProgram, log: installation.keeperLog, listener: apiDescriptor })
+      logger.log('info', 'Another keeper was started', { pid })
+    }
     exit(1)
   })
   const hello = await keeper.request('hello', { version, ack: 0 })
+  keeperSince = hello.startedAt
   const grew = new Set<(stream: string) => void>()
   keeper.onGrew((stream) => grew.forEach((listener) => listener(stream)))
   const onGrew = (listener: (stream: string) => void): (() => void) => {
@@ -67,9 +84,6 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
     return () => void grew.delete(listener)
   }
 
-  // Facts are counted by one keeper; another begins anew.
-  const identity = `${hello.pid} ${hello.startedAt}`
-  if (state.fact.keeper !== identity) record(journal, null, [change(state, { kind: 'fact', keeper: identity, seq: 0 })])
   const shells = new Shells(installation.shells, withoutUndefined(env))
   const catalog = new Catalog({ home: env['HOME'] ?? homedir(), userConfigFile: installation.userConfig })
   const listeners = new ListenerWatch({ keeper: hello.pid })
@@ -78,6 +92,7 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
   const supervisor: Supervisor = new Supervisor(state, {
     keeper,
     record: (event, changes) => record(journal, event, changes),
+    batch: (work) => journal.batch(work),
     prepare: async (place, run, siblings) =>
       await prepareRun(place, run, {
         siblings,
@@ -119,8 +134,9 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
   })
 
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
-  early.deliver((fact) => supervisor.fact(fact))
-  supervisor.resume(hello)
+  const adopted = await findAdoptions(hello.runs, state, catalog, logger)
+  early.deliver((facts) => supervisor.resume(hello, { facts, boot: bootId(), adopted, troubles }))
+  keeper.onFact((fact) => supervisor.fact(fact))
   const idle = new IdleTimer({ isBusy: () => supervisor.isBusy, onIdle: () => daemon.shutDown('stop') })
   const app = createApi(daemon, logger)
   const server = createAdaptorServer({ fetch: async (request) => await idle.during(app.fetch(request)) })
@@ -129,11 +145,11 @@ export async function runDaemon({ env, exit }: DaemonProcess): Promise<void> {
 
 function openJournal(
   directory: string,
-  logger: Logger,
+  onTrouble: (message: string, error?: unknown) => void,
 ): { readonly journal: Journal<LocaldEvent, Change>; readonly state: SupervisorState } {
   let state = emptyState()
   const journal = Journal.open<LocaldEvent, Change>(
-    { directory, now: () => new Date(), onTrouble: (message, error) => logger.log('warn', message, { error }) },
+    { directory, now: () => new Date(), onTrouble },
     ({ stored, changes }) => {
       if (stored !== null) state = restoreState(stored as StoredState) // written by `storeState`, in the same format
       for (const each of changes) applyChange(state, each)
@@ -143,26 +159,24 @@ function openJournal(
   return { journal, state }
 }
 
-function change(state: SupervisorState, made: Change): Change {
-  applyChange(state, made)
-  return made
-}
-
 function record(journal: Journal<LocaldEvent, Change>, event: NewEvent | null, changes: readonly Change[]): void {
   if (event === null && changes.length === 0) return
   journal.append(event === null ? null : (seq, at) => ({ ...event, seq, at }), changes)
 }
 
 /** Facts follow the answer to hello at once; they are held until there is somebody to take them. */
-function collectFacts(keeper: KeeperLink): { deliver(to: (fact: Fact) => void): void } {
+function collectFacts(keeper: KeeperLink): { deliver(to: (facts: readonly Fact[]) => void): void } {
   const held: Fact[] = []
-  let take = (fact: Fact): void => void held.push(fact)
-  keeper.onFact((fact) => take(fact))
-  return {
-    deliver: (to) => {
-      take = to
-      held.forEach(to)
-    },
+  keeper.onFact((fact) => held.push(fact))
+  return { deliver: (to) => to(held) }
+}
+
+/** A full disk costs lines of the log, and no daemon. */
+function appendToLog(path: string, line: string): void {
+  try {
+    appendFileSync(path, line, { mode: 0o600 })
+  } catch {
+    // nowhere is left to tell it
   }
 }
 

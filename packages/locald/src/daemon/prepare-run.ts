@@ -12,6 +12,7 @@ import { readEnvLayers } from '../plan/read-plan.ts'
 import { serviceArgv } from '../plan/service-argv.ts'
 import type { Run } from '../supervisor/instance.ts'
 import type { Place, PreparedCheck, Prepared } from '../supervisor/supervisor.ts'
+import { tagOf } from './adoption.ts'
 import type { Shells } from './shells.ts'
 
 export interface Preparation {
@@ -24,6 +25,9 @@ export interface Preparation {
 
 /** Size of a terminal until somebody attaches to it. */
 const terminal = { cols: 120, rows: 40 }
+
+/** For what outlived its keeper, whatever it may take when it is stopped. */
+const longestRecoveryMs = 30_000
 
 /** `siblings` is the plan with the ports at which the others were found. */
 export async function prepareRun(
@@ -47,12 +51,18 @@ export async function prepareRun(
     check: { env, ...(healthCheck === undefined ? {} : { check: healthCheck }) },
     order: {
       run: run.id,
-      tag: { project: plan.id, service: service.name, instance: instance.instance, hash: run.hash },
+      tag: { ...tagOf(plan, service, instance, run, port) },
       argv: serviceArgv(command, service.config),
       cwd: service.config.workdir,
       env,
       tty: service.config.tty ? terminal : null,
       log: logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
+      recovery: {
+        signal: service.config.stopSignal,
+        scope: service.config.stopScope,
+        // Somebody waits for the stack to come back.
+        timeoutMs: Math.min(service.config.stopTimeoutMs ?? longestRecoveryMs, longestRecoveryMs),
+      },
     },
   }
 }

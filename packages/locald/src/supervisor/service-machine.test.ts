@@ -165,7 +165,34 @@ describe('next()', () => {
       'backoff',
       [],
     ],
-    ['a run that vanished counts as a crash', [start, met, spawned, { type: 'lost', run: 'r1' }], {}, 'backoff', []],
+    [
+      'a run that vanished comes back',
+      [start, met, spawned, { type: 'lost', run: 'r1', isGone: true }],
+      {},
+      'waiting',
+      [],
+    ],
+    [
+      'a run whose keeper was lost comes back when nothing is left of it',
+      [start, met, spawned, healthy, { type: 'lost', run: 'r1', isGone: false }, emptied],
+      { restart: 'never' },
+      'waiting',
+      [],
+    ],
+    [
+      'a run that was being stopped when its keeper was lost stays stopped',
+      [start, met, spawned, stop, { type: 'lost', run: 'r1', isGone: false }, emptied],
+      {},
+      'stopped',
+      [],
+    ],
+    [
+      'a run that crashed before its keeper was lost has crashed',
+      [start, met, spawned, exit(1), { type: 'lost', run: 'r1', isGone: true }],
+      { restart: 'never' },
+      'failed',
+      [],
+    ],
     [
       'facts of another run are passed over',
       [start, met, spawned, healthy, { type: 'exited', run: 'r0', code: 1, signal: null, at: 1, members: 0 }],
@@ -469,8 +496,9 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
     case 'emptied':
       return { type, run, survivors: [] }
     case 'killed':
-    case 'lost':
       return { type, run }
+    case 'lost':
+      return { type, run, isGone: count % 2 === 0 }
     case 'prepared':
       return { type, run, told: { db: count } }
     case 'files-changed':

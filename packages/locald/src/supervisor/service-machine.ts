@@ -75,8 +75,11 @@ export type MachineInput =
     }
   | { readonly type: 'killed'; readonly run: string }
   | { readonly type: 'emptied'; readonly run: string; readonly survivors: readonly string[] }
-  /** The keeper knows nothing of its run. */
-  | { readonly type: 'lost'; readonly run: string }
+  /**
+   * Its keeper was lost, or knows nothing of its run: how it ended was not seen, and is no crash. Unless it `isGone` already,
+   * `emptied` tells when nothing is left of it.
+   */
+  | { readonly type: 'lost'; readonly run: string; readonly isGone: boolean }
   /** A stop was accepted; its turn to be ended may come later. What has no process is stopped at once. */
   | { readonly type: 'retire' }
   | { readonly type: 'stop' }
@@ -147,7 +150,7 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
     case 'emptied':
       return emptied(instance, input.survivors, settings, now)
     case 'lost':
-      return lost(instance, settings, now)
+      return lost(instance, input.isGone, settings, now)
     case 'retire':
       return retire(instance)
     case 'stop':
@@ -409,25 +412,29 @@ function settle(
   }
 }
 
-function lost(instance: Instance, settings: MachineSettings, now: number): Step {
-  const { state } = instance
+function lost(instance: Instance, isGone: boolean, settings: MachineSettings, now: number): Step {
+  const { state, memory } = instance
   if (state.id !== 'starting' && state.id !== 'running' && state.id !== 'stopping') return unchanged(instance)
-  const exit: ServiceExit = {
+  const ordered = state.id === 'stopping' ? state : null
+  const exit: ServiceExit = ordered?.exit ?? {
     code: null,
     signal: null,
     at: new Date(now).toISOString(),
     reason: 'ended while nothing watched over it',
   }
-  const asStopping: InstanceState = {
+  // What ended by itself before is judged by that; anything else that is wanted only has to come back.
+  const isJudged = ordered !== null && (ordered.exit !== null || ordered.afterwards === 'stop')
+  const stopping: InstanceState = {
     id: 'stopping',
     run: state.run,
-    since: now,
-    exit,
-    afterwards: state.id === 'stopping' ? state.afterwards : instance.memory.wanted ? 'policy' : 'stop',
-    signalled: null,
+    since: ordered?.since ?? now,
+    exit: ordered?.exit ?? null,
+    afterwards: isJudged ? ordered.afterwards : memory.wanted ? 'start' : 'stop',
+    signalled: ordered?.signalled ?? null,
     killed: false,
   }
-  return emptied({ ...remember(instance, { exit }), state: asStopping }, [], settings, now)
+  const known = { ...remember(instance, { exit }), state: stopping }
+  return isGone ? emptied(known, [], settings, now) : step(known, stopping, 'service.stopping')
 }
 
 function retire(instance: Instance): Step {

@@ -44,6 +44,10 @@ export interface ProjectPlan {
   /** `--env KEY=VALUE` of the last `up`. */
   readonly flags: Readonly<Record<string, string>>
   readonly warnings: readonly string[]
+  /** What happened to locald itself meanwhile; the next `up` shows it for the last time. */
+  readonly notices?: readonly string[]
+  /** When it was last brought up, milliseconds since the epoch. */
+  readonly upAt?: number
 }
 
 export type PendingEnd = 'stop' | 'restart'
@@ -53,6 +57,8 @@ export interface ProjectRecord {
   /** Instances whose turn to be ended has not come yet. */
   readonly pending: Map<string, PendingEnd>
   foreground: Foreground | null
+  /** Comes back after the machine was started anew. */
+  pinned: boolean
   /** By key, `<service>.<number>`. */
   readonly instances: Map<string, Instance>
 }
@@ -65,6 +71,8 @@ export interface SupervisorState {
   readonly ended: EndedOrder[]
   /** The last fact that was applied, and the keeper that it came from (its pid and start). */
   fact: { keeper: string; seq: number }
+  /** See `bootId`: of the machine when this was last true. Empty: not known. */
+  boot: string
 }
 
 export type Change =
@@ -72,6 +80,8 @@ export type Change =
   | { readonly kind: 'port'; readonly project: string; readonly key: string; readonly port: number | null }
   | { readonly kind: 'pending'; readonly project: string; readonly key: string; readonly end: PendingEnd | null }
   | { readonly kind: 'foreground'; readonly project: string; readonly foreground: Foreground | null }
+  | { readonly kind: 'pinned'; readonly project: string; readonly pinned: boolean }
+  | { readonly kind: 'boot'; readonly boot: string }
   | {
       readonly kind: 'instance'
       readonly project: string
@@ -88,7 +98,7 @@ export type Change =
 const endedKept = 100
 
 export function emptyState(): SupervisorState {
-  return { projects: new Map(), orders: new Map(), ended: [], fact: { keeper: '', seq: 0 } }
+  return { projects: new Map(), orders: new Map(), ended: [], fact: { keeper: '', seq: 0 }, boot: '' }
 }
 
 /** Applies one change, in place. Changes of a project that is gone are passed over. */
@@ -110,6 +120,14 @@ export function applyChange(state: SupervisorState, change: Change): void {
       if (record !== undefined) record.foreground = change.foreground
       return
     }
+    case 'pinned': {
+      const record = state.projects.get(change.project)
+      if (record !== undefined) record.pinned = change.pinned
+      return
+    }
+    case 'boot':
+      state.boot = change.boot
+      return
     case 'instance': {
       const instances = state.projects.get(change.project)?.instances
       if (change.instance === null) instances?.delete(change.key)
@@ -137,7 +155,7 @@ function applyPlan(state: SupervisorState, id: string, planned: ProjectPlan | nu
   const record = state.projects.get(id)
   if (planned === null) state.projects.delete(id)
   else if (record === undefined) {
-    state.projects.set(id, { planned, pending: new Map(), foreground: null, instances: new Map() })
+    state.projects.set(id, { planned, pending: new Map(), foreground: null, pinned: false, instances: new Map() })
   } else record.planned = planned
 }
 
@@ -155,6 +173,7 @@ export interface StoredState {
   readonly orders: readonly Order[]
   readonly ended: readonly EndedOrder[]
   readonly fact: { readonly keeper: string; readonly seq: number }
+  readonly boot: string
 }
 
 interface StoredProject {
@@ -162,34 +181,38 @@ interface StoredProject {
   readonly planned: ProjectPlan
   readonly pending: readonly (readonly [string, PendingEnd])[]
   readonly foreground: Foreground | null
+  readonly pinned: boolean
   readonly instances: readonly (readonly [string, Instance])[]
 }
 
 export function storeState(state: SupervisorState): StoredState {
   return {
-    projects: [...state.projects].map(([id, { planned, pending, foreground, instances }]) => ({
+    projects: [...state.projects].map(([id, { planned, pending, foreground, pinned, instances }]) => ({
       id,
       planned,
       pending: [...pending],
       foreground,
+      pinned,
       instances: [...instances],
     })),
     orders: [...state.orders.values()],
     ended: state.ended,
     fact: state.fact,
+    boot: state.boot,
   }
 }
 
 export function restoreState(stored: StoredState): SupervisorState {
   return {
     projects: new Map(
-      stored.projects.map(({ id, planned, pending, foreground, instances }) => [
+      stored.projects.map(({ id, planned, pending, foreground, pinned, instances }) => [
         id,
-        { planned, pending: new Map(pending), foreground, instances: new Map(instances) },
+        { planned, pending: new Map(pending), foreground, pinned, instances: new Map(instances) },
       ]),
     ),
     orders: new Map(stored.orders.map((order) => [order.id, order])),
     ended: [...stored.ended],
     fact: { ...stored.fact },
+    boot: stored.boot,
   }
 }

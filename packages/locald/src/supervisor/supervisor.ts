@@ -51,6 +51,8 @@ export interface SupervisorDependencies {
   readonly keeper: KeeperLink
   /** Stores changes and, when there is one, the event that shows them; both before anything is done about them. */
   readonly record: (event: NewEvent | null, changes: readonly Change[]) => void
+  /** What `work` records is stored as a whole or not at all. Not nested. */
+  readonly batch: (work: () => void) => void
   /** `siblings` is the plan with the ports at which the others were found. */
   readonly prepare: (place: Place, run: Run, siblings: Plan) => Promise<Prepared>
   readonly startMonitor: (subject: HealthSubject, report: (report: HealthReport) => void) => HealthMonitor
@@ -95,9 +97,30 @@ export interface RestartRequest extends Pick<UpRequest, 'order' | 'plan' | 'time
   readonly isNamed: boolean
 }
 
+/** What a new daemon goes on from, beside the journal and the greeting of the keeper. */
+export interface Resumption {
+  /** What the keeper has told since: in order, and perhaps already applied. */
+  readonly facts: readonly Fact[]
+  /** See `bootId`. */
+  readonly boot: string
+  /** What is known of the runs that no journal knows. */
+  readonly adopted: readonly Adoption[]
+  /** What was wrong with the journal, for people. */
+  readonly troubles: readonly string[]
+}
+
+/** Runs of one project that the journal does not know, with a plan to keep them by. */
+export interface Adoption {
+  readonly plan: Plan
+  readonly runs: readonly { readonly key: string; readonly number: number; readonly info: RunInfo }[]
+}
+
 /** A foreground `start` without a client for this long is stopped. */
 const foregroundGraceMs = 5_000
 const interrupted = 130
+const noticesKept = 5
+/** Characters of a command in a notice. */
+const shownCommand = 60
 
 /** An instance, by the id of its project and its key in it. */
 interface Slot {
@@ -118,6 +141,8 @@ export class Supervisor implements Disposable {
   readonly #told = new Map<string, string>()
   /** While an order is being given out: nothing follows from the half of it. */
   #isOrdering = false
+  /** What is to be done once what led to it is stored; null when nothing is being recorded. */
+  #effects: (() => void)[] | null = null
   #disposed = false
 
   constructor(state: SupervisorState, deps: SupervisorDependencies) {
@@ -136,19 +161,101 @@ export class Supervisor implements Disposable {
   }
 
   /** Goes on from the recorded state with what the keeper says of its runs. Call once, before any order. */
-  resume(hello: KeeperHello): void {
-    const known = new Map(hello.runs.map((run) => [run.run, run]))
+  resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): void {
+    const { facts = [], boot = '', adopted = [], troubles = [] } = resumption
+    this.#atomically(() => {
+      // Nothing follows from a part of what has become known.
+      this.#isOrdering = true
+      this.#meet(hello, boot)
+      for (const adoption of adopted) this.#adopt(adoption)
+      for (const project of this.#state.projects.keys()) for (const text of troubles) this.#notice(project, text)
+      this.#tellLosses(hello)
+      for (const fact of facts) this.#take(fact)
+      const known = new Map(hello.runs.map((run) => [run.run, run]))
+      for (const [project, record] of this.#state.projects) {
+        for (const key of record.instances.keys()) this.#resumeInstance({ project, key }, known)
+      }
+      this.#isOrdering = false
+      for (const project of this.#state.projects.keys()) this.#advance(project)
+    })
     for (const [project, record] of this.#state.projects) {
-      for (const key of record.instances.keys()) this.#resumeInstance({ project, key }, known)
-    }
-    for (const [project, record] of this.#state.projects) {
-      this.#advance(project)
       if (record.foreground !== null) this.foregroundClient(project, record.foreground.order, 0)
     }
     for (const order of this.#state.orders.values()) this.#armOrder(order)
-    for (const run of hello.runs) {
-      if (run.exited === null && this.#slotOf(run.run) === null) this.#endStray(run)
+    const strays = hello.runs.filter((run) => run.lost === undefined && this.#slotOf(run.run) === null)
+    for (const run of strays) this.#endStray(run)
+  }
+
+  /** Facts are counted by one keeper, and processes live in one boot. */
+  #meet(hello: KeeperHello, boot: string): void {
+    const keeper = `${hello.pid} ${hello.startedAt}`
+    if (this.#state.fact.keeper !== keeper) this.#record(null, [{ kind: 'fact', keeper, seq: 0 }])
+    const before = this.#state.boot
+    if (boot === before) return
+    this.#record(null, [{ kind: 'boot', boot }])
+    if (before === '' || boot === '') return
+    for (const [project, { pinned, foreground, instances }] of this.#state.projects) {
+      if (pinned && foreground === null) continue
+      if (foreground !== null) this.#record(null, [{ kind: 'foreground', project, foreground: null }])
+      for (const key of instances.keys()) this.#apply({ project, key }, { type: 'retire' })
     }
+  }
+
+  #adopt({ plan, runs }: Adoption): void {
+    const project = plan.id
+    if (!this.#state.projects.has(project)) this.#plan({ plan, leaving: [], flags: {}, warnings: [] })
+    const adopted: string[] = []
+    for (const { key, number, info } of runs) {
+      const slot = { project, key }
+      const place = this.#place(slot)
+      const before = this.#instance(slot)
+      if (place === null || before === undefined) continue // it is ended as a stray
+      const { run, identity, startedAt: at } = info
+      const fresh: Instance = { ...newInstance, memory: { ...newInstance.memory, runs: number - 1 } }
+      const settings = { ...this.#settings(slot), hash: hashOf(info) ?? place.service.hash }
+      const inputs: readonly MachineInput[] = [
+        { type: 'start' },
+        { type: 'dependencies-met', run },
+        { type: 'spawned', run, identity, at },
+      ]
+      const instance = inputs.reduce((known, input) => next(known, input, settings, at).instance, fresh)
+      this.#recordInstance(slot, 'service.spawned', { kind: 'instance', project, key, instance })
+      adopted.push(this.#label(slot))
+    }
+    if (adopted.length === 0) return
+    this.#notice(project, `These services were not in the journal; they run on and were adopted: ${adopted.join(', ')}`)
+  }
+
+  /** What was running when the keeper was lost, and what had to be ended for that. */
+  #tellLosses(hello: KeeperHello): void {
+    const at = new Date(hello.startedAt).toISOString()
+    for (const project of this.#state.projects.keys()) {
+      const lost = hello.runs.filter((run) => run.lost !== undefined && this.#slotOf(run.run)?.project === project)
+      const labels = lost.map((info) => {
+        const slot = this.#slotOf(info.run)
+        const pids = (info.lost?.members ?? []).map(({ pid, command }) => `${pid} ${command.slice(0, shownCommand)}`)
+        const label = slot === null ? info.run : this.#label(slot)
+        return pids.length === 0 ? `${label} (nothing)` : `${label} (${pids.join(', ')})`
+      })
+      for (const { run } of lost) {
+        const slot = this.#slotOf(run)
+        if (slot !== null) this.#apply(slot, { type: 'lost', run, isGone: false })
+      }
+      if (lost.length === 0) continue
+      this.#notice(
+        project,
+        `The keeper was lost at ${at}, and what was left of its services was ended: ${labels.join(', ')}`,
+      )
+    }
+  }
+
+  /** Shown with the project's warnings until the next \`up\` has shown it. */
+  #notice(project: string, notice: string): void {
+    const { planned } = this.#project(project)
+    const changed: ProjectPlan = { ...planned, notices: [...(planned.notices ?? []), notice].slice(-noticesKept) }
+    applyChange(this.#state, { kind: 'project', project, planned: changed })
+    const event: NewEvent = { type: 'project.planned', project, status: this.status(project) }
+    this.#deps.record(event, [{ kind: 'project', project, planned: changed }])
   }
 
   #resumeInstance(slot: Slot, known: ReadonlyMap<string, RunInfo>): void {
@@ -159,12 +266,13 @@ export class Supervisor implements Disposable {
     if (info !== undefined) {
       const { identity, startedAt } = info
       if (run.identity === null) this.#apply(slot, { type: 'spawned', run: run.id, identity, at: startedAt })
-      if (instance.state.id === 'stopping') this.#end(slot, run)
+      if (instance.state.id === 'stopping') this.#afterwards(() => this.#end(slot, run))
       return this.#attend(slot)
     }
     // Ordered but never spawned: the daemon died in between. Anything else is gone, and how it ended was not seen.
-    if (instance.state.id === 'starting' && run.identity === null) return this.#launch(slot, run)
-    this.#apply(slot, { type: 'lost', run: run.id })
+    const isSpawned = instance.state.id !== 'starting' || run.identity !== null
+    if (isSpawned || !instance.memory.wanted) this.#apply(slot, { type: 'lost', run: run.id, isGone: true })
+    else this.#afterwards(() => this.#launch(slot, run))
   }
 
   /** A run that no record knows: nobody could ever stop it, so it is ended now. */
@@ -175,23 +283,49 @@ export class Supervisor implements Disposable {
 
   /** Facts of the keeper, in order; those already applied are passed over. */
   fact(fact: Fact): void {
-    if (this.#disposed) return
+    if (!this.#disposed) this.#atomically(() => this.#take(fact))
+  }
+
+  #take(fact: Fact): void {
     if (fact.seq > this.#state.fact.seq) {
       const slot = this.#slotOf(fact.run)
       if (slot === null) this.#record(null, [{ kind: 'fact', seq: fact.seq }])
       else this.#apply(slot, inputOf(fact), fact.seq)
     }
-    this.#ask(this.#deps.keeper.request('ack', { seq: fact.seq }))
+    this.#afterwards(() => this.#ask(this.#deps.keeper.request('ack', { seq: fact.seq })))
+  }
+
+  /** One thing happens, with all that follows from it: stored as a whole, and only then acted on. */
+  #atomically(work: () => void): void {
+    if (this.#effects !== null) return work()
+    const effects: (() => void)[] = []
+    this.#effects = effects
+    try {
+      this.#deps.batch(work)
+    } finally {
+      this.#effects = null
+      for (const act of effects) act()
+    }
+  }
+
+  #afterwards(act: () => void): void {
+    if (this.#effects === null) act()
+    else this.#effects.push(act)
   }
 
   /** Brings services up by a new plan: starts what is stopped, retries what failed, restarts what changed, ends what is gone. */
   up(request: UpRequest): void {
+    this.#atomically(() => this.#up(request))
+  }
+
+  #up(request: UpRequest): void {
     const { plan } = request
     const project = plan.id
     const before = this.#state.projects.get(project)
     const moved = new Set(before === undefined ? [] : differenceOf(before.planned.plan, plan).changed)
     const leaving = before === undefined ? [] : leavingServices(before, plan)
-    this.#plan({ plan, leaving, flags: request.flags, warnings: request.warnings })
+    const warnings = [...(before?.planned.notices ?? []), ...request.warnings]
+    this.#plan({ plan, leaving, flags: request.flags, warnings, upAt: this.#deps.clock.now() })
     if (request.kind === 'start') {
       const foreground = { order: request.order, restart: request.restart, exitCode: null }
       this.#record(null, [{ kind: 'foreground', project, foreground }])
@@ -246,6 +380,10 @@ export class Supervisor implements Disposable {
 
   /** Stops instances, dependents before what they depend on. `now`: with SIGKILL at once, and all together. */
   stop(project: string, order: string, keys: readonly string[], now: boolean): void {
+    this.#atomically(() => this.#stop(project, order, keys, now))
+  }
+
+  #stop(project: string, order: string, keys: readonly string[], now: boolean): void {
     this.#order({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {} }, () => {
       this.#retire(project, keys)
       for (const key of now ? keys : []) {
@@ -254,7 +392,7 @@ export class Supervisor implements Disposable {
         if (run === null) continue
         this.#setPending(project, key, null)
         this.#apply({ project, key }, { type: 'stop' })
-        this.#end({ project, key }, run, 0)
+        this.#afterwards(() => this.#end({ project, key }, run, 0))
       }
     })
   }
@@ -269,7 +407,11 @@ export class Supervisor implements Disposable {
   }
 
   /** Restarts instances by a new plan, in the order of their dependencies; those that are stopped are started. */
-  restart({ plan, order, keys, isNamed, timeoutMs, warnings }: RestartRequest): void {
+  restart(request: RestartRequest): void {
+    this.#atomically(() => this.#restart(request))
+  }
+
+  #restart({ plan, order, keys, isNamed, timeoutMs, warnings }: RestartRequest): void {
     const project = plan.id
     const { planned } = this.#project(project)
     const names = new Set(keys.map((key) => splitInstanceKey(key).service))
@@ -311,7 +453,8 @@ export class Supervisor implements Disposable {
     const services = [...instances.keys()]
       .flatMap((key) => this.#snapshot({ project, key }) ?? [])
       .sort((a, b) => (position.get(a.name) ?? 0) - (position.get(b.name) ?? 0) || a.instance - b.instance)
-    return { id: project, project: plan.name, root: plan.root, file: plan.file, services, warnings }
+    const all = [...warnings, ...(planned.notices ?? [])]
+    return { id: project, project: plan.name, root: plan.root, file: plan.file, services, warnings: all }
   }
 
   /** What an instance waits for; null when there is no such instance. */
@@ -338,6 +481,10 @@ export class Supervisor implements Disposable {
   }
 
   #apply(slot: Slot, input: MachineInput, fact?: number): void {
+    this.#atomically(() => this.#applyNow(slot, input, fact))
+  }
+
+  #applyNow(slot: Slot, input: MachineInput, fact?: number): void {
     const before = this.#instance(slot)
     if (before === undefined || this.#disposed) return
     const step = next(before, input, this.#settings(slot), this.#deps.clock.now())
@@ -353,8 +500,7 @@ export class Supervisor implements Disposable {
       this.#recordInstance(slot, step.event, change)
     }
     for (const effect of step.effects) {
-      if (effect.type === 'spawn') this.#launch(slot, effect.run)
-      else this.#end(slot, effect.run)
+      this.#afterwards(() => (effect.type === 'spawn' ? this.#launch(slot, effect.run) : this.#end(slot, effect.run)))
     }
     if (step.instance === before) return
     this.#attend(slot)
@@ -531,11 +677,8 @@ export class Supervisor implements Disposable {
       if (current === undefined) return
       const { project } = order
       const late = order.keys.filter((key) => !isUp(this.#instance({ project, key })))
-      this.#endOrder(
-        current,
-        'timeout',
-        late.map((key) => `${this.#label({ project, key })}: not healthy in time`),
-      )
+      const problems = late.map((key) => `${this.#label({ project, key })}: not healthy in time`)
+      this.#atomically(() => this.#endOrder(current, 'timeout', problems))
     })
     this.#orderTimers.set(order.id, cancel)
   }
@@ -580,8 +723,10 @@ export class Supervisor implements Disposable {
   #endForeground(project: string, exitCode: number): void {
     const { foreground, instances } = this.#project(project)
     if (foreground === null) return
-    this.#record(null, [{ kind: 'foreground', project, foreground: { ...foreground, exitCode } }])
-    this.#atOnce(project, () => this.#retire(project, [...instances.keys()]))
+    this.#atomically(() => {
+      this.#record(null, [{ kind: 'foreground', project, foreground: { ...foreground, exitCode } }])
+      this.#atOnce(project, () => this.#retire(project, [...instances.keys()]))
+    })
   }
 
   #launch(slot: Slot, run: Run): void {
@@ -631,7 +776,7 @@ export class Supervisor implements Disposable {
         const state = this.#instance(slot)?.state
         // One without an identity is still being prepared: `#spawn` finds out by itself.
         if (known || state?.id !== 'stopping' || state.run.id !== run.id || state.run.identity === null) return
-        this.#apply(slot, { type: 'lost', run: run.id })
+        this.#apply(slot, { type: 'lost', run: run.id, isGone: true })
       }),
     )
   }
@@ -848,6 +993,11 @@ function healthKey(config: ServiceConfig): string {
   const key = JSON.stringify([healthCheck, listening, portDiscovery])
   healthKeys.set(config, key)
   return key
+}
+
+/** Of the plan that it was started by, as its tag says. */
+function hashOf({ tag }: RunInfo): string | null {
+  return typeof tag['hash'] === 'string' ? tag['hash'] : null
 }
 
 function exitCodeOf(failed: boolean, exit: Instance['memory']['exit']): number {

@@ -180,6 +180,7 @@ export class SupervisorWorld {
   #createSupervisor(state: SupervisorState): Supervisor {
     return new Supervisor(state, {
       keeper: this.#keeper(),
+      batch: (work) => work(),
       record: (event, changes) => {
         this.changes.push(...changes)
         if (event !== null) this.events.push({ ...event, seq: this.events.length + 1, at: '' })
