@@ -7,6 +7,7 @@ import { parseSignal } from '../lib/signals.ts'
 import { version } from '../lib/version.ts'
 import { FactLog } from './fact-log.ts'
 import { LogStreams } from './log-streams.ts'
+import { NotifySockets } from './notify-sockets.ts'
 import { keeperProtocol } from './protocol.ts'
 import { Run } from './run.ts'
 import type { RunHost } from './run.ts'
@@ -61,6 +62,7 @@ export class Keeper {
   readonly #nonce = randomBytes(4).toString('hex')
   readonly #boot = bootId()
   readonly #isSubreaper: boolean
+  readonly #notify: NotifySockets
   #listener: KeeperListener | null = null
   #review: { readonly timer: NodeJS.Timeout; readonly due: number } | null = null
   #reviewedAt = 0
@@ -77,11 +79,15 @@ export class Keeper {
       members: this.#membersOf(run).map((entry) => ({ pid: entry.pid, command: commandLineOf(entry) })),
     }),
     resize: ({ run, cols, rows }) => ({ done: this.#runs.get(run)?.resize(cols, rows) ?? false }),
-    write: ({ run, data }) => ({ written: this.#runs.get(run)?.write(Buffer.from(data, 'base64')) ?? false }),
+    write: ({ run, data, from }) => ({
+      written: this.#runs.get(run)?.write(Buffer.from(data, 'base64'), from) ?? false,
+    }),
+    readers: ({ run }) => ({ pids: this.#runs.get(run)?.readers(this.#membersOf(run)) ?? [] }),
     list: () => ({ runs: this.#infos() }),
     append: (params) => this.#append(params),
     ack: ({ seq }) => this.#acknowledge(seq),
     shutdown: (params) => this.#shutdown(params),
+    watchdog: ({ run }) => ({ known: this.#notify.armWatchdog(run) }),
   }
 
   constructor(options: KeeperOptions) {
@@ -93,6 +99,13 @@ export class Keeper {
     })
     this.#runsFile = new RunsFile(options.runsFile, (message, error) => options.logger.log('warn', message, { error }))
     this.#isSubreaper = becomeSubreaper()
+    this.#notify = new NotifySockets({
+      tell: (run, body) => this.#tell(run, body),
+      identityOf: (run) => this.#runs.get(run)?.identity ?? null,
+      membersOf: (run) => this.#membersOf(run),
+      extendEnd: (run, ms) => this.#runs.get(run)?.extendEnd(ms),
+      ...(this.#isSubreaper ? { under: process.pid } : {}),
+    })
     process.on('SIGCHLD', this.#onChildEnded)
     this.#recover()
   }
@@ -144,7 +157,10 @@ export class Keeper {
   /** Ends every run; resolves when none is left. Nothing can be started any more. */
   async endAll(timeoutMs: number): Promise<void> {
     this.#isStopping = true
-    for (const run of this.#open()) run.end({ signal: 'SIGTERM', scope: 'group', timeoutMs })
+    for (const run of this.#open()) {
+      this.#notify.stopWatchdog(run.order.run)
+      run.end({ signal: 'SIGTERM', scope: 'group', timeoutMs })
+    }
     if (this.#open().length > 0) await new Promise<void>((resolve) => (this.#onEmptied = resolve))
   }
 
@@ -153,6 +169,7 @@ export class Keeper {
     process.off('SIGCHLD', this.#onChildEnded)
     if (this.#review !== null) clearTimeout(this.#review.timer)
     for (const run of this.#open()) run.abandon()
+    this.#notify.close()
     await this.#logs.close()
   }
 
@@ -174,8 +191,10 @@ export class Keeper {
     this.#remember(() => this.#runsFile.add({ ...entry, identity: planned, startedAt: Date.now() }))
     let run: Run
     try {
+      if (order.notify !== undefined) this.#notify.open(order.run, order.notify)
       run = Run.start(order, check.program, { marker, lockLimit }, this.#hostOf(order.run))
     } catch (error) {
+      this.#notify.discard(order.run)
       this.#remember(() => this.#runsFile.remove(order.run))
       this.#options.logger.log('error', 'Cannot start a run', { run: order.run, error })
       return { ok: false, reason: 'failed', message: error instanceof Error ? error.message : String(error) }
@@ -185,19 +204,24 @@ export class Keeper {
     this.#rememberId(order.run)
     this.#remember(() => this.#runsFile.add({ ...entry, identity, startedAt }))
     this.#tell(order.run, { type: 'spawned', identity })
+    this.#notify.listen(order.run)
     return { ok: true, identity, startedAt }
   }
 
   #hostOf(run: string): RunHost {
     return {
       logs: this.#logs,
-      fact: (body) => this.#tell(run, body),
+      fact: (body) => {
+        this.#notify.before(run, body)
+        this.#tell(run, body)
+      },
       reviewWithin: (delayMs) => this.#reviewWithin(delayMs),
     }
   }
 
   #end(order: KeeperOperations['end']['params']): KeeperOperations['end']['result'] {
     const run = this.#runs.get(order.run)
+    this.#notify.stopWatchdog(order.run)
     run?.end({ ...order, signal: signalOf(order.signal) })
     return { known: run !== undefined }
   }
@@ -216,6 +240,7 @@ export class Keeper {
 
   #acknowledge(seq: number): KeeperOperations['ack']['result'] {
     for (const fact of this.#facts.acknowledge(seq)) {
+      this.#notify.acknowledged(fact)
       const run = fact.type === 'emptied' || fact.type === 'exited' ? this.#runs.get(fact.run) : undefined
       if (run?.isOver === true) this.#runs.delete(fact.run)
     }

@@ -3,7 +3,7 @@
 import type { RunIdentity } from '../lib/process-tree.ts'
 
 /** Grows when something is added that a daemon has to know of before it may use it. */
-export const keeperProtocol = 1
+export const keeperProtocol = 2
 
 export interface SpawnOrder {
   /** Chosen by the daemon; a keeper never runs the same id twice. */
@@ -19,6 +19,36 @@ export interface SpawnOrder {
   readonly log: LogTarget
   /** How a later keeper ends what is left of it, should this one be lost. Default: SIGTERM to the group, 10 s. */
   readonly recovery?: RecoveryEnd
+  /** Since protocol 2. The run is heard on a notify socket; the environment must name its address. */
+  readonly notify?: NotifyOrder
+}
+
+export interface NotifyOrder {
+  /** A path, or on Linux "@" and a name that nobody can guess. */
+  readonly address: string
+  /** It has to send WATCHDOG=1 at least so often. */
+  readonly watchdogMs?: number
+}
+
+/** Who sent a message, as the kernel saw it. */
+export interface NotifySender {
+  readonly pid: number
+  readonly uid: number
+  /** What it was called with; null when it was gone already. */
+  readonly command: string | null
+  /**
+   * Why it is believed. `member`: it belongs to the run. `exited`: it was gone when its message was read, and the run has, or
+   * had, processes of its user. `unverified`: the system does not tell who sends.
+   */
+  readonly verdict: 'member' | 'exited' | 'unverified'
+}
+
+/** A message that does not count. */
+export interface NotifyRefusal {
+  /** The sender does not belong to the run; it was gone and is of a user unknown to the run; or the text is no message. */
+  readonly reason: 'outside' | 'unknown-user' | 'malformed' | 'oversized'
+  readonly fields: Readonly<Record<string, string>>
+  readonly sender: Omit<NotifySender, 'verdict'>
 }
 
 export type RecoveryEnd = Pick<EndOrder, 'signal' | 'scope' | 'timeoutMs'>
@@ -42,6 +72,14 @@ export interface EndOrder {
   readonly scope: 'group' | 'leader'
   /** Until SIGKILL for every member of the tree. Null: never. 0: at once. */
   readonly timeoutMs: number | null
+}
+
+/** Who typed what, so that a request that is sent again after the daemon was replaced is typed once. */
+export interface InputOrigin {
+  /** Unguessable; one for as long as somebody is attached. */
+  readonly client: string
+  /** Grows with each request of this client. */
+  readonly seq: number
 }
 
 /** A process that belongs to a run. */
@@ -88,6 +126,12 @@ export type Fact = { readonly seq: number; readonly at: number; readonly run: st
    * itself is a survivor there was no `exited`; it follows if the leader ends after all.
    */
   | { readonly type: 'emptied'; readonly survivors: readonly (Member & { readonly reason: string })[] }
+  /** It sent this over its notify socket; what comes too quickly is told as one message. Without WATCHDOG and BARRIER. */
+  | { readonly type: 'notified'; readonly fields: Readonly<Record<string, string>>; readonly sender: NotifySender }
+  /** So many messages were refused since the last such fact; the latest of them is shown. */
+  | ({ readonly type: 'notify-refused'; readonly count: number } & NotifyRefusal)
+  /** It did not send WATCHDOG=1 for that long, or does so again. 0: it said by itself that it has failed. */
+  | { readonly type: 'watchdog'; readonly is: 'missed' | 'resumed'; readonly periodMs: number }
 )
 
 /** Why a spawn did not happen; nothing was started, and the id may be used again. */
@@ -118,6 +162,11 @@ export interface KeeperOperations {
   spawn: { params: SpawnOrder; result: SpawnResult }
   /** Ends a run: signal, wait, SIGKILL to every member, wait. Answered at once; `emptied` tells the end. Repeatable with a shorter time-out. */
   end: { params: EndOrder; result: { readonly known: boolean } }
+  /**
+   * Since protocol 2. The run is up: its WATCHDOG=1 is expected from now on, if it has to send any. It is from READY=1 on
+   * without being asked.
+   */
+  watchdog: { params: { readonly run: string }; result: { readonly known: boolean } }
   /** Sends one signal to the group of a run. */
   signal: { params: { readonly run: string; readonly signal: string }; result: { readonly sent: boolean } }
   /** Who belongs to a run now. */
@@ -126,8 +175,13 @@ export interface KeeperOperations {
     params: { readonly run: string; readonly cols: number; readonly rows: number }
     result: { readonly done: boolean }
   }
-  /** Input for the run's terminal or stdin, base64. */
-  write: { params: { readonly run: string; readonly data: string }; result: { readonly written: boolean } }
+  /** Input for the run's terminal or stdin, base64. With `from`, what was written already is not written again. */
+  write: {
+    params: { readonly run: string; readonly data: string; readonly from?: InputOrigin }
+    result: { readonly written: boolean }
+  }
+  /** Which processes of the run wait for input on its terminal now; none where the system does not tell. */
+  readers: { params: { readonly run: string }; result: { readonly pids: readonly number[] } }
   list: { params: Record<string, never>; result: { readonly runs: readonly RunInfo[] } }
   /** Adds a record (JSON, kind `record`) or output (base64) to a log stream. */
   append: {

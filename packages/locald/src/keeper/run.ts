@@ -49,6 +49,8 @@ interface Ending {
   /** On the clock of `performance.now()`. */
   deadline: number | null
   timer: NodeJS.Timeout | null
+  /** The service asked for so much time; holds against anything but an end at once. */
+  extendedTo: number
   /** When the group was signalled, in the unit of start times; null when it was not. */
   groupSignalledAt: number | null
   /** Members that were signalled by themselves. */
@@ -68,6 +70,9 @@ export class Run {
   readonly #host: RunHost
   /** Null when an earlier keeper started it: nothing of it can be read or written any more. */
   readonly #process: RunningProcess | null
+  /** The last `seq` of each origin of input, the one that typed last at the end. */
+  readonly #typed = new Map<string, number>()
+  #terminal: TerminalDevice | null = null
   /** What was left of it when its keeper was lost; null when this keeper started it. */
   readonly #found: readonly Member[] | null
   #exit: (Exit & { readonly at: number }) | null = null
@@ -170,8 +175,23 @@ export class Run {
     return !this.#isEmptied && (this.#isRecorded || this.#ending?.killing != null)
   }
 
-  write(bytes: Buffer): boolean {
-    return !this.#isEmptied && this.#process?.write(bytes) === true
+  /** False when it cannot take the input now. What this origin has written already counts as written. */
+  write(bytes: Buffer, from?: InputOrigin): boolean {
+    if (from !== undefined && from.seq <= (this.#typed.get(from.client) ?? -1)) return true
+    const isWritten = !this.#isEmptied && this.#process?.write(bytes) === true
+    if (isWritten && from !== undefined) this.#rememberTyped(from)
+    return isWritten
+  }
+
+  /** Those of its members that wait for input on its terminal. */
+  readers(members: readonly ProcessEntry[]): readonly number[] {
+    if (this.order.tty === null) return []
+    if (this.#isLeaderThere()) this.#terminal ??= terminalReaders.terminalOf(this.identity.pid)
+    if (this.#terminal === null) return []
+    return terminalReaders.waitingFor(
+      this.#terminal,
+      members.map(({ pid }) => pid),
+    )
   }
 
   resize(cols: number, rows: number): boolean {
@@ -193,12 +213,21 @@ export class Run {
       scope: order.scope,
       deadline: null,
       timer: null,
+      extendedTo: 0,
       groupSignalledAt: null,
       signalled: new Set(),
       killing: null,
     }
     this.#killAfter(this.#ending, order.timeoutMs)
     if (isFirst && this.#ending.killing === null) this.#signalFirst(this.#ending)
+  }
+
+  /** It asks for more time to end: what is left of it is not killed earlier than in so many milliseconds. */
+  extendEnd(ms: number): void {
+    const ending = this.#ending
+    if (ending === null || ending.deadline === null || ending.killing !== null) return
+    ending.extendedTo = performance.now() + ms
+    if (ending.extendedTo > ending.deadline) this.#killAt(ending, ending.extendedTo)
   }
 
   /** Acts on who is alive of it now, and tells what has come to pass. */
@@ -243,6 +272,13 @@ export class Run {
     else this.#host.reviewWithin(0)
   }
 
+  #rememberTyped({ client, seq }: InputOrigin): void {
+    this.#typed.delete(client)
+    this.#typed.set(client, seq)
+    const [oldest] = this.#typed.keys()
+    if (this.#typed.size > originsRemembered && oldest !== undefined) this.#typed.delete(oldest)
+  }
+
   #tellExit(members: readonly ProcessEntry[]): void {
     if (this.#exit === null || this.#isExitTold) return
     this.#isExitTold = true
@@ -252,16 +288,21 @@ export class Run {
 
   #killAfter(ending: Ending, timeoutMs: number | null): void {
     if (timeoutMs === null || ending.killing !== null) return
-    const deadline = performance.now() + timeoutMs
-    if (ending.deadline !== null && ending.deadline <= deadline) return
+    const now = performance.now()
+    const deadline = timeoutMs <= 0 ? now : Math.max(now + timeoutMs, ending.extendedTo)
+    if (ending.deadline === null || deadline < ending.deadline) this.#killAt(ending, deadline)
+  }
+
+  #killAt(ending: Ending, deadline: number): void {
     ending.deadline = deadline
     if (ending.timer !== null) clearTimeout(ending.timer)
     const startKilling = (): void => {
       ending.killing = { since: performance.now(), isTold: false }
       this.#host.reviewWithin(0)
     }
-    if (timeoutMs <= 0) startKilling()
-    else ending.timer = setTimeout(startKilling, timeoutMs)
+    const delay = deadline - performance.now()
+    if (delay <= 0) startKilling()
+    else ending.timer = setTimeout(startKilling, delay)
   }
 
   #signalFirst(ending: Ending): void {

@@ -19,6 +19,11 @@ export const linuxProcesses: ProcessSource = {
     }
     return table
   },
+  entry: (pid) => readStat(String(pid)),
+  uids: (pid) => {
+    const real = readOrNull(`/proc/${pid}/status`)?.match(/^Uid:\t(\d+)\t(\d+)/m)
+    return real === null || real === undefined ? [] : [Number(real[1]), Number(real[2])]
+  },
   evidence: (pid): ProcessEvidence => ({ marker: readMarker(pid), lockLimit: readLockLimit(pid) }),
   startTime: (pid) => readStat(String(pid))?.startTime ?? null,
   // The kernel tells user space of 100 ticks a second on every machine.

@@ -9,16 +9,18 @@ export const macosProcesses: ProcessSource = {
     const entries = ps('-axo', 'pid=,ppid=,pgid=,lstart=,state=,comm=').map(parsePsLine)
     return new Map(entries.filter((entry) => entry !== null).map((entry) => [entry.pid, entry]))
   },
+  entry: (pid) => {
+    const [line = ''] = ps('-o', 'pid=,ppid=,pgid=,lstart=,state=,comm=', '-p', String(pid))
+    return parsePsLine(line)
+  },
+  uids: (pid) => ps('-o', 'uid=', '-p', String(pid)).map(Number),
   evidence: (pid): ProcessEvidence => {
     // -E appends the environment to the command, for processes of the same user.
     const [line = ''] = ps('-Eww', '-o', 'command=', '-p', String(pid))
     const marker = new RegExp(`(?:^| )${markerVariable}=(\\S+)`).exec(line)?.[1]
     return { marker: marker ?? null, lockLimit: null }
   },
-  startTime: (pid) => {
-    const [line = ''] = ps('-o', 'pid=,ppid=,pgid=,lstart=,state=,comm=', '-p', String(pid))
-    return parsePsLine(line)?.startTime ?? null
-  },
+  startTime: (pid) => macosProcesses.entry(pid)?.startTime ?? null,
   now: () => Date.now(),
   commandLine: (entry) => ps('-ww', '-o', 'command=', '-p', String(entry.pid))[0]?.trim() ?? entry.name,
 }

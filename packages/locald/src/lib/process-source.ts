@@ -26,7 +26,11 @@ export interface ProcessEvidence {
 
 export interface ProcessSource {
   read(): ProcessTable
+  /** One process, null when there is none of that pid. Zombies count. */
+  entry(pid: number): ProcessEntry | null
   evidence(pid: number): ProcessEvidence
+  /** The users that a process acts for, empty when that cannot be seen. */
+  uids(pid: number): readonly number[]
   startTime(pid: number): number | null
   commandLine(entry: ProcessEntry): string
   /** This moment in the unit of `startTime`. */

@@ -26,6 +26,16 @@ export function readProcesses(): ProcessTable {
   return source.read()
 }
 
+/** One process as it is now, null when there is none of that pid. Zombies count. */
+export function processEntry(pid: number): ProcessEntry | null {
+  return source.entry(pid)
+}
+
+/** The users that a process acts for (real and effective), empty when that cannot be seen. */
+export function processUsers(pid: number): readonly number[] {
+  return source.uids(pid)
+}
+
 /** Start time of a process in the unit of `RunIdentity`, null when there is none of that pid. Zombies count. */
 export function startTimeOf(pid: number): number | null {
   return source.startTime(pid)
