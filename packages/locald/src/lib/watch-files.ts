@@ -11,7 +11,7 @@ export interface WatchFilesOptions {
   readonly patterns: readonly string[]
   /** Absolute directories in which nothing counts. */
   readonly excluded: readonly string[]
-  /** So long nothing must change before it is told. Default 300. */
+  /** So long nothing must change before it is told, but for what never rests: that is told after ten times as long. Default 300. */
   readonly quietMs?: number
   readonly onChange: (files: readonly string[]) => void
   /** It cannot be watched; nothing follows. */
@@ -35,8 +35,13 @@ interface Pattern {
   readonly depth: number
 }
 
-/** Until disposed of. Changes that were made before it was asked do not count. */
-export function watchFiles(options: WatchFilesOptions): Disposable {
+interface FileWatch extends Disposable {
+  /** Every change from then on is seen. Stays open when it cannot be watched. */
+  readonly ready: Promise<void>
+}
+
+/** Until disposed of. Changes that were made before it is ready may be told or not. */
+export function watchFiles(options: WatchFilesOptions): FileWatch {
   const { root, excluded, quietMs = 300, onChange, onError } = options
   const wanted = options.patterns.filter((pattern) => !pattern.startsWith('!')).flatMap(normalized)
   const unwanted = options.patterns.flatMap((one) => (one.startsWith('!') ? normalized(one.slice(1)) : []))
@@ -46,6 +51,13 @@ export function watchFiles(options: WatchFilesOptions): Disposable {
 
   const changed = new Set<string>()
   let timer: NodeJS.Timeout | null = null
+  let firstAt = 0
+  const tell = (): void => {
+    const files = [...changed]
+    changed.clear()
+    timer = null
+    onChange(files)
+  }
   const nameOf = (path: string): string => relative(root, path).split(sep).join('/')
   const counts = (path: string): boolean => {
     const name = nameOf(path)
@@ -53,14 +65,11 @@ export function watchFiles(options: WatchFilesOptions): Disposable {
   }
   const note = (path: string): void => {
     if (!counts(path)) return
+    const now = performance.now()
+    if (changed.size === 0) firstAt = now
     changed.add(nameOf(path))
     if (timer !== null) clearTimeout(timer)
-    timer = setTimeout(() => {
-      const files = [...changed]
-      changed.clear()
-      timer = null
-      onChange(files)
-    }, quietMs)
+    timer = setTimeout(tell, Math.min(quietMs, firstAt + 10 * quietMs - now))
   }
   const isIgnored = (path: string, isDirectory: boolean): boolean =>
     excluded.some((directory) => isWithin(directory, path)) ||
@@ -82,7 +91,8 @@ export function watchFiles(options: WatchFilesOptions): Disposable {
     end()
     onError(error)
   })
-  return { [Symbol.dispose]: end }
+  const ready = new Promise<void>((resolve) => watcher.once('ready', () => resolve()))
+  return { ready, [Symbol.dispose]: end }
 }
 
 /** A path without a star may be that of a file, or of a directory with everything in it. */

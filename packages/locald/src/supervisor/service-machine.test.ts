@@ -324,7 +324,7 @@ describe('next()', () => {
     const { instance } = walk([start, met, spawned, unhealthy], {}, 2000)
     expect(dueAt(instance.state)).toBe(3000)
     expect(next(instance, due, settings, 3000).instance.state).toMatchObject({ id: 'starting', overdue: true })
-    const checked = next(instance, { ...unhealthy, type: 'checked' } as MachineInput, settings, 2500)
+    const checked = next(instance, { ...unhealthy, type: 'checked' }, settings, 2500)
     expect(dueAt(checked.instance.state)).toBe(61_000)
   })
 
