@@ -2,12 +2,14 @@
 import { startTimeNow, startTimeOf, commandLineOf } from '../lib/process-tree.ts'
 import { markerVariable } from '../lib/process-source.ts'
 import { parseSignal } from '../lib/signals.ts'
+import { terminalReaders } from '../lib/terminal-readers.ts'
 import { startProcess } from './start-process.ts'
 import type { ProcessEntry } from '../lib/process-source.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
+import type { TerminalDevice } from '../lib/terminal-readers.ts'
 import type { FactBody } from './fact-log.ts'
 import type { LogStreams } from './log-streams.ts'
-import type { EndOrder, Member, RecoveryEnd, RunInfo, SpawnOrder } from './protocol.ts'
+import type { EndOrder, InputOrigin, Member, RecoveryEnd, RunInfo, SpawnOrder } from './protocol.ts'
 import type { RunEntry } from './runs-file.ts'
 import type { Exit, RunningProcess, StartOrder } from './start-process.ts'
 
@@ -42,6 +44,8 @@ const defaultRecovery: RecoveryEnd = { signal: 'SIGTERM', scope: 'group', timeou
 const reviewMs = { signalled: 100, killing: 20, undecided: 1000 }
 /** After SIGKILL: until a process that this user may not signal, or that the system does not let go of, is given up. */
 const giveUpMs = { denied: 1000, stuck: 5000 }
+/** Nobody sends input again after that many others have typed. */
+const originsRemembered = 64
 
 interface Ending {
   readonly signal: NodeJS.Signals
@@ -70,6 +74,9 @@ export class Run {
   readonly #host: RunHost
   /** Null when an earlier keeper started it: nothing of it can be read or written any more. */
   readonly #process: RunningProcess | null
+  /** The last `seq` of each origin of input, the one that typed last at the end. */
+  readonly #typed = new Map<string, number>()
+  #terminal: TerminalDevice | null = null
   /** The last `seq` of each origin of input, the one that typed last at the end. */
   readonly #typed = new Map<string, number>()
   #terminal: TerminalDevice | null = null
@@ -270,6 +277,13 @@ export class Run {
     this.#isRecorded = true
     if (this.#isEmptied) this.#tellExit([])
     else this.#host.reviewWithin(0)
+  }
+
+  #rememberTyped({ client, seq }: InputOrigin): void {
+    this.#typed.delete(client)
+    this.#typed.set(client, seq)
+    const [oldest] = this.#typed.keys()
+    if (this.#typed.size > originsRemembered && oldest !== undefined) this.#typed.delete(oldest)
   }
 
   #rememberTyped({ client, seq }: InputOrigin): void {
