@@ -82,14 +82,6 @@ export interface InputOrigin {
   readonly seq: number
 }
 
-/** Who typed what, so that a request that is sent again after the daemon was replaced is typed once. */
-export interface InputOrigin {
-  /** Unguessable; one for as long as somebody is attached. */
-  readonly client: string
-  /** Grows with each request of this client. */
-  readonly seq: number
-}
-
 /** A process that belongs to a run. */
 export interface Member {
   readonly pid: number

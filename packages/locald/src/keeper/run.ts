@@ -77,9 +77,6 @@ export class Run {
   /** The last `seq` of each origin of input, the one that typed last at the end. */
   readonly #typed = new Map<string, number>()
   #terminal: TerminalDevice | null = null
-  /** The last `seq` of each origin of input, the one that typed last at the end. */
-  readonly #typed = new Map<string, number>()
-  #terminal: TerminalDevice | null = null
   /** What was left of it when its keeper was lost; null when this keeper started it. */
   readonly #found: readonly Member[] | null
   #exit: (Exit & { readonly at: number }) | null = null
@@ -277,13 +274,6 @@ export class Run {
     this.#isRecorded = true
     if (this.#isEmptied) this.#tellExit([])
     else this.#host.reviewWithin(0)
-  }
-
-  #rememberTyped({ client, seq }: InputOrigin): void {
-    this.#typed.delete(client)
-    this.#typed.set(client, seq)
-    const [oldest] = this.#typed.keys()
-    if (this.#typed.size > originsRemembered && oldest !== undefined) this.#typed.delete(oldest)
   }
 
   #rememberTyped({ client, seq }: InputOrigin): void {
