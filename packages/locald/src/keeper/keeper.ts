@@ -39,8 +39,13 @@ export interface KeeperListener {
 }
 
 type Handlers = {
-  readonly [Op in KeeperOperation]: (params: KeeperOperations[Op]['params']) => KeeperOperations[Op]['result']
+  readonly [Op in KeeperOperation]: (params: KeeperOperations[Op]['params']) => Answer<Op>
 }
+
+/** Of `append` it may come later. */
+type Answer<Op extends KeeperOperation> =
+  | KeeperOperations[Op]['result']
+  | (Op extends 'append' ? Promise<KeeperOperations[Op]['result']> : never)
 
 /** A hundred thousand ids of runs that are over are remembered, so that none is used twice. */
 const rememberedIds = 100_000
@@ -149,7 +154,7 @@ export class Keeper {
   }
 
   /** Does what a daemon asks for. Throws when the order makes no sense. */
-  handle<Op extends KeeperOperation>(op: Op, params: KeeperOperations[Op]['params']): KeeperOperations[Op]['result'] {
+  handle<Op extends KeeperOperation>(op: Op, params: KeeperOperations[Op]['params']): Answer<Op> {
     const handler: Handlers[Op] = this.#handlers[op]
     return handler(params)
   }
@@ -232,10 +237,11 @@ export class Keeper {
     return { sent: run.signal(signalOf(order.signal), run.hasExited ? this.#membersOf(order.run) : []) }
   }
 
-  #append({ log, record, output }: KeeperOperations['append']['params']): KeeperOperations['append']['result'] {
-    if (record !== undefined) this.#logs.record(log, record)
+  #append({ log, record, output, chunks, at }: KeeperOperations['append']['params']): Answer<'append'> {
+    if (record !== undefined) this.#logs.record(log, record, at)
     if (output !== undefined) this.#logs.output(log, 'stdout', Buffer.from(output, 'base64'))
-    return {}
+    if (chunks === undefined) return {}
+    return this.#logs.timedOutput(log, chunks).then(() => ({}))
   }
 
   #acknowledge(seq: number): KeeperOperations['ack']['result'] {

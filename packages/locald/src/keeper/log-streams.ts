@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createFineClock } from '../lib/fine-clock.ts'
 import { SegmentWriter } from '../lib/segment-writer.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { LogTarget } from './protocol.ts'
+import type { LogTarget, TimedOutput } from './protocol.ts'
 
 export type OutputStream = 'pty' | 'stdout' | 'stderr'
 
@@ -65,9 +65,22 @@ export class LogStreams {
     return open.writer.append({ kind: 'output', stream, run: target.run, at: this.#now(), bytes })
   }
 
-  record(target: LogTarget, record: Readonly<Record<string, unknown>>): void {
+  /** Output that somebody else has noted the times of. Resolves when the stream can take more. */
+  async timedOutput(target: LogTarget, chunks: readonly TimedOutput[]): Promise<void> {
+    for (const { stream, at, output } of chunks) {
+      const open = this.#open(target)
+      // Nobody holds the stream of a container open.
+      this.#closeWhenIdle(open)
+      const bytes = Buffer.from(output, 'base64')
+      const hasRoom = open.writer.append({ kind: 'output', stream, run: target.run, at, bytes, isTimed: true })
+      if (!hasRoom) await this.drained(target)
+    }
+  }
+
+  /** `at`: its time; default: now. */
+  record(target: LogTarget, record: Readonly<Record<string, unknown>>, at = this.#now()): void {
     const bytes = Buffer.from(JSON.stringify(record))
-    this.#open(target).writer.append({ kind: 'record', stream: 'none', run: target.run, at: this.#now(), bytes })
+    this.#open(target).writer.append({ kind: 'record', stream: 'none', run: target.run, at, bytes })
   }
 
   /** Resolves when the stream can take more. */

@@ -64,6 +64,15 @@ export interface LogTarget {
   readonly segments: number
 }
 
+/** Output of which somebody else knows the time: the engine that runs a container. */
+export interface TimedOutput {
+  readonly stream: 'stdout' | 'stderr' | 'pty'
+  /** Milliseconds since the epoch, with a fraction: kept as it is, for it says where to go on. */
+  readonly at: number
+  /** base64 */
+  readonly output: string
+}
+
 export interface EndOrder {
   readonly run: string
   /** With its SIG prefix. */
@@ -185,7 +194,15 @@ export interface KeeperOperations {
   list: { params: Record<string, never>; result: { readonly runs: readonly RunInfo[] } }
   /** Adds a record (JSON, kind `record`) or output (base64) to a log stream. */
   append: {
-    params: { readonly log: LogTarget; readonly record?: Readonly<Record<string, unknown>>; readonly output?: string }
+    params: {
+      readonly log: LogTarget
+      readonly record?: Readonly<Record<string, unknown>>
+      readonly output?: string
+      /** Since protocol 2: output with times of its own. Answered when there is room for more. */
+      readonly chunks?: readonly TimedOutput[]
+      /** Since protocol 2: the time of the record. Default: now. */
+      readonly at?: number
+    }
     result: Record<string, never>
   }
   /** Facts up to and including `seq` are stored by the daemon; their runs, if emptied, may be forgotten. */

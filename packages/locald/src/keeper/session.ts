@@ -48,12 +48,17 @@ export class KeeperSession {
       return
     }
     const { id, op, params } = message
-    try {
-      if (!this.#keeper.offers(op)) throw new Error(`This keeper does not know "${op}"`)
-      this.#send({ id, result: this.#keeper.handle(op, params) })
-    } catch (error) {
+    const refuse = (error: unknown): void => {
       this.#logger.log('error', 'A request of the daemon failed', { op, error })
       this.#send({ id, error: error instanceof Error ? error.message : String(error) })
+    }
+    try {
+      if (!this.#keeper.offers(op)) throw new Error(`This keeper does not know "${op}"`)
+      const result = this.#keeper.handle(op, params)
+      if (result instanceof Promise) void result.then((later) => this.#send({ id, result: later }), refuse)
+      else this.#send({ id, result })
+    } catch (error) {
+      refuse(error)
       return
     }
     if (op === 'hello') this.#greet()

@@ -57,6 +57,8 @@ export interface Chunk {
   readonly at: number
   /** Copied before `append` returns. */
   readonly bytes: Uint8Array
+  /** Keeps its time: it shares no frame with an earlier chunk. Default false. */
+  readonly isTimed?: boolean
 }
 
 /** What a `gap` frame says, as JSON. */
@@ -253,7 +255,7 @@ export class SegmentWriter {
     if (last === null || last.block === this.#inFlight) return 0
     const { kind, stream, run, at } = last.chunk
     if (kind !== 'output' || stream !== chunk.stream || run !== chunk.run) return 0
-    if (chunk.at - at > coalesceMs || chunk.at < at) return 0
+    if (chunk.isTimed === true || chunk.at - at > coalesceMs || chunk.at < at) return 0
     const { block } = last
     const room = Math.min(block.bytes.length - block.used, maxOutputBytes - last.length, bytes.length)
     block.bytes.set(room === bytes.length ? bytes : bytes.subarray(0, room), block.used)
