@@ -101,7 +101,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
         reservedPorts: (project) => daemon.reservedPorts(project),
       }),
     prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
-    watchFiles: (place, report) => watchServiceFiles(place, ownDirectories, report),
+    watchFiles: (place, since, report) => watchServiceFiles(place, { since, excluded: ownDirectories }, report),
     startMonitor: (subject, report) =>
       startMonitor(subject, report, {
         listeners,

@@ -1,10 +1,13 @@
 // Watches the files of a service that asked for it.
 import type { FileReport, Place } from '../supervisor/supervisor.ts'
 
-/** Patterns are relative to the project's root. `excluded` are absolute directories of locald itself. */
+/**
+ * Patterns are relative to the project's root. `since`: its run knows files as they were then, milliseconds since the epoch.
+ * `excluded` are absolute directories of locald itself.
+ */
 export function watchServiceFiles(
   { project, service }: Place,
-  excluded: readonly string[],
+  { since, excluded }: { readonly since: number; readonly excluded: readonly string[] },
   report: (report: FileReport) => void,
 ): Disposable {
   let isOver = false
@@ -18,7 +21,7 @@ export function watchServiceFiles(
       if (isOver) return
       const { watch: patterns } = service.config
       const onChange = (files: readonly string[]): void => report({ type: 'files-changed', files })
-      watching = watchFiles({ root: project.plan.root, patterns, excluded, onChange, onError: fail })
+      watching = watchFiles({ root: project.plan.root, patterns, since, excluded, onChange, onError: fail })
     })
     .catch(fail)
   return {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -143,3 +143,30 @@ test('watchFiles() tells of what never comes to rest all the same', async () => 
     clearInterval(writing)
   }
 })
+
+test('watchFiles() tells of what was changed since a moment, before it came to look', async () => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'watch-')))
+  for (const name of ['old', 'new']) writeFileSync(join(root, name), '')
+  utimesSync(join(root, 'old'), 1000, 1000)
+  utimesSync(join(root, 'new'), 3000, 3000)
+  const { promise, resolve } = deferred<readonly string[]>()
+  using _watcher = watchFiles({
+    root,
+    patterns: ['*'],
+    excluded: [],
+    since: 2_000_000,
+    quietMs: 10,
+    onChange: resolve,
+    onError: (error) => {
+      throw error
+    },
+  })
+  expect(await promise).toEqual(['new'])
+  rmSync(root, { recursive: true, force: true })
+})
+
+function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined
+  const promise = new Promise<T>((done) => (resolve = done))
+  return { promise, resolve }
+}

@@ -11,6 +11,8 @@ export interface WatchFilesOptions {
   readonly patterns: readonly string[]
   /** Absolute directories in which nothing counts. */
   readonly excluded: readonly string[]
+  /** Milliseconds since the epoch: a file that is found changed after that, when it is looked at first, counts. Default: none does. */
+  readonly since?: number
   /** So long nothing must change before it is told, but for what never rests: that is told after ten times as long. Default 300. */
   readonly quietMs?: number
   readonly onChange: (files: readonly string[]) => void
@@ -36,13 +38,13 @@ interface Pattern {
 }
 
 interface FileWatch extends Disposable {
-  /** Every change from then on is seen. Stays open when it cannot be watched. */
+  /** Every file was looked at. Stays open when it cannot be watched. */
   readonly ready: Promise<void>
 }
 
-/** Until disposed of. Changes that were made before it is ready may be told or not. */
+/** Until disposed of. */
 export function watchFiles(options: WatchFilesOptions): FileWatch {
-  const { root, excluded, quietMs = 300, onChange, onError } = options
+  const { root, excluded, since = Number.POSITIVE_INFINITY, quietMs = 300, onChange, onError } = options
   const wanted = options.patterns.filter((pattern) => !pattern.startsWith('!')).flatMap(normalized)
   const unwanted = options.patterns.flatMap((one) => (one.startsWith('!') ? normalized(one.slice(1)) : []))
   const isMatch = wanted.length === 0 ? () => false : picomatch(wanted)
@@ -76,11 +78,16 @@ export function watchFiles(options: WatchFilesOptions): FileWatch {
     !(isDirectory ? patterns.some((pattern) => leadsTo(pattern, path)) : counts(path))
 
   const watcher = watch([...new Set(patterns.map(({ base }) => nearestDirectory(base)))], {
-    ignoreInitial: true,
+    ignoreInitial: false,
+    alwaysStat: true,
     ignored: (path, stats) => stats !== undefined && isIgnored(resolve(path), stats.isDirectory()),
   })
-  watcher.on('add', note).on('change', note).on('unlink', note)
+  let isReady = false
   let isOver = false
+  watcher.on('change', note).on('unlink', note)
+  watcher.on('add', (path, stats) => {
+    if (isReady || (stats?.mtimeMs ?? 0) > since) note(path)
+  })
   const end = (): void => {
     isOver = true
     if (timer !== null) clearTimeout(timer)
@@ -91,7 +98,12 @@ export function watchFiles(options: WatchFilesOptions): FileWatch {
     end()
     onError(error)
   })
-  const ready = new Promise<void>((resolve) => watcher.once('ready', () => resolve()))
+  const ready = new Promise<void>((resolve) => {
+    watcher.once('ready', () => {
+      isReady = true
+      resolve()
+    })
+  })
   return { ready, [Symbol.dispose]: end }
 }
 

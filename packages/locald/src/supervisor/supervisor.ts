@@ -58,8 +58,8 @@ export interface SupervisorDependencies {
   readonly startMonitor: (subject: HealthSubject, report: (report: HealthReport) => void) => HealthMonitor
   /** For a run that an earlier daemon spawned; otherwise it comes with what was prepared. */
   readonly prepareCheck: (place: Place, siblings: Plan) => Promise<PreparedCheck>
-  /** Watches the files of a service that has `watch`. */
-  readonly watchFiles: (place: Place, report: (report: FileReport) => void) => Disposable
+  /** Watches the files of a service that has `watch`; those that changed `since` then (milliseconds since the epoch) count. */
+  readonly watchFiles: (place: Place, since: number, report: (report: FileReport) => void) => Disposable
   readonly newRunId: () => string
   readonly clock: Clock
   readonly logger: Logger
@@ -825,13 +825,16 @@ export class Supervisor implements Disposable {
     const { watch } = place.service.config
     const isWatched = watch.length > 0 && isFileWatched(instance)
     this.#attendants.watchFiles(idOf(slot), isWatched ? watch.join('\n') : null, () =>
-      this.#deps.watchFiles(place, (report) => this.#apply(slot, report)),
+      this.#deps.watchFiles(place, since, (report) => this.#apply(slot, report)),
     )
   }
 
   #report(slot: Slot, run: string, report: HealthReport): void {
     if (report.type === 'healthy') {
+    // Whoever waits has not read any of them yet, or is watched already: for its next run.
+    if (instance.state.id === 'waiting') return
       const { source, message, ports, warnings } = report
+    const since = instance.memory.startedAt ?? this.#deps.clock.now()
       return this.#apply(slot, { type: 'healthy', run, source, message, ports, warnings })
     }
     const { type, source, message, output } = report

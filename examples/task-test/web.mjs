@@ -1,0 +1,3 @@
+const response = await fetch(process.env.DB_URL)
+console.log(`started after ${await response.text()} migrations`)
+setInterval(() => {}, 1000)
