@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { instanceLabel, LocaldError } from '@locald/protocol'
 import type {
   AllProjects,
+  AttachInput,
+  AttachInputAnswer,
+  AttachMessage,
   Diagnostic,
   EnvVariable,
   EventSnapshot,
@@ -16,9 +19,10 @@ import type {
   ServerStatus,
   WhyAnswer,
 } from '@locald/protocol'
-import type { DaemonControl, LogsRequest } from '../api/daemon-control.ts'
+import type { AttachRequest, DaemonControl, LogsRequest } from '../api/daemon-control.ts'
 import type { Journal } from '../events/journal.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
+import { notifyAddress } from '../keeper/notify-address.ts'
 import type { KeeperHello } from '../keeper/protocol.ts'
 import type { Installation } from '../lib/installation.ts'
 import { listListeners } from '../lib/listening-sockets.ts'
@@ -35,13 +39,15 @@ import { environmentFor } from '../plan/environment.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import { fixedPorts, keptPorts, portBaseOf } from '../plan/plan-for.ts'
 import type { PlanInputs } from '../plan/plan-for.ts'
-import type { Plan, ServicePlan } from '../plan/plan.ts'
+import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
 import { readEnvLayers } from '../plan/read-plan.ts'
 import { selectInstances } from '../plan/selection.ts'
 import { isActive, newInstance, runOf } from '../supervisor/instance.ts'
 import { snapshotOf } from '../supervisor/snapshot.ts'
 import type { Change, ProjectRecord } from '../supervisor/state.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
+import { Attachments } from './attachments.ts'
+import type { AttachTarget } from './attachments.ts'
 import type { Catalog } from './catalog.ts'
 import { portRows } from './port-report.ts'
 import type { Shells } from './shells.ts'
@@ -71,10 +77,14 @@ const whyLines = 10
 export class Daemon implements DaemonControl {
   readonly version = version
   readonly #parts: DaemonParts
+  readonly #attachments: Attachments
   #isStopping = false
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
+    const { keeper, onGrew, logger, journal } = parts
+    const onEvent = (listener: (event: LocaldEvent) => void): (() => void) => journal.subscribe(null, listener).stop
+    this.#attachments = new Attachments({ keeper, onGrew, onEvent, logger })
   }
 
   server(): ServerStatus {
@@ -135,6 +145,24 @@ export class Daemon implements DaemonControl {
     return readLogs(sources, query, request.follow ? { signal, onGrew } : undefined)
   }
 
+  async attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>> {
+    const target = await this.#attachTarget(request, request.service)
+    const instance = target.current()
+    if (instance === undefined || !isActive(instance)) {
+      const { label } = target.source
+      throw new LocaldError(
+        'not_running',
+        `Cannot attach to "${label}": it is ${instance === undefined ? 'stopped' : instance.state.id}`,
+        { hint: `Start it: locald up ${label}. What it wrote: locald logs ${label}` },
+      )
+    }
+    return this.#attachments.attach(target, request, signal)
+  }
+
+  async input(input: AttachInput): Promise<AttachInputAnswer> {
+    return await this.#attachments.input(await this.#attachTarget(input, input.service), input)
+  }
+
   async env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]> {
     const { supervisor, shells } = this.#parts
     const plan = await this.#planOf(selector)
@@ -142,7 +170,16 @@ export class Daemon implements DaemonControl {
     if (instance === undefined) return []
     const layers = await readEnvLayers(plan.config)
     const flags = supervisor.state.projects.get(plan.id)?.planned.flags ?? {}
-    return environmentFor(plan, instance, { layers, shell: shells.of(plan.id), flags }).variables
+    const notify = this.#notifyOf(plan, instance)
+    return environmentFor(plan, instance, { layers, shell: shells.of(plan.id), flags, ...notify }).variables
+  }
+
+  /** Where what runs of an instance can notify now. */
+  #notifyOf(plan: Plan, { service, instance }: InstancePlan): { readonly notifySocket?: string } {
+    const { supervisor, hello, installation } = this.#parts
+    const known = supervisor.state.projects.get(plan.id)?.instances.get(instanceKey(service, instance))
+    const run = known === undefined ? null : runOf(known)
+    return run === null || hello.protocol < 2 ? {} : { notifySocket: notifyAddress(run.id, installation.runtime) }
   }
 
   async ports(selector: ProjectSelector): Promise<readonly PortRow[]> {
@@ -435,6 +472,28 @@ export class Daemon implements DaemonControl {
     return (key, pid) => {
       const marker = identities.get(key)?.marker
       return marker !== undefined && (members.get(marker)?.some((entry) => entry.pid === pid) ?? false)
+    }
+  }
+
+  /** Rejects with `usage` when the name is that of several instances. */
+  async #attachTarget(selector: ProjectSelector, name: string): Promise<AttachTarget> {
+    const plan = await this.#planOf(selector)
+    const [only, ...others] = selectInstances(plan, [name], 'named')
+    if (only === undefined || others.length > 0) {
+      const labels = [only, ...others].flatMap((i) => (i === undefined ? [] : [labelIn(plan, i.service, i.instance)]))
+      throw new LocaldError('usage', `Cannot attach to "${name}": it is ${labels.length} processes`, {
+        hint: `Name one of them: ${labels.join(', ')}`,
+      })
+    }
+    const { service, instance } = only
+    const { supervisor } = this.#parts
+    return {
+      project: plan.id,
+      service,
+      instance,
+      tty: plan.services.find((s) => s.name === service)?.config.tty ?? true,
+      source: this.#logSource(plan, service, instance),
+      current: () => supervisor.state.projects.get(plan.id)?.instances.get(instanceKey(service, instance)),
     }
   }
 

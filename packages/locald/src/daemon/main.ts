@@ -11,9 +11,9 @@ import { ListenerWatch } from '../health/listener-watch.ts'
 import { startMonitor } from '../health/start-monitor.ts'
 import { connectKeeper } from '../keeper/client.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
+import { notifyAddress } from '../keeper/notify-address.ts'
 import type { Fact } from '../keeper/protocol.ts'
 import { installationFor } from '../lib/installation.ts'
-import { listListeners } from '../lib/listening-sockets.ts'
 import { bootId } from '../lib/boot-id.ts'
 import { createLogger } from '../lib/logger.ts'
 import { version } from '../lib/version.ts'
@@ -97,8 +97,9 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
       await prepareRun(place, run, {
         siblings,
         shells,
-        listeningPorts: async () => new Set((await listListeners()).map((l) => l.port)),
+        listeningPorts: async () => await listeners.ports(),
         reservedPorts: (project) => daemon.reservedPorts(project),
+        notifyAddress: (id) => (hello.protocol < 2 ? null : notifyAddress(id, installation.runtime)),
       }),
     prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
     watchFiles: (place, since, report) => watchServiceFiles(place, { since, excluded: ownDirectories }, report),

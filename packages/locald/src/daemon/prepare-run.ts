@@ -1,7 +1,7 @@
 // Gathers, at the last moment, everything a run is spawned with: env files are read again at every start.
 import { LocaldError } from '@locald/protocol'
 import type { LogsConfig } from '../config/config.ts'
-import type { LogTarget } from '../keeper/protocol.ts'
+import type { LogTarget, NotifyOrder } from '../keeper/protocol.ts'
 import { describeHolder, holderOf } from '../lib/port-holder.ts'
 import { environmentFor } from '../plan/environment.ts'
 import { instanceKey } from '../plan/instance-key.ts'
@@ -13,6 +13,7 @@ import { serviceArgv } from '../plan/service-argv.ts'
 import type { Run } from '../supervisor/instance.ts'
 import type { Place, PreparedCheck, Prepared } from '../supervisor/supervisor.ts'
 import { tagOf } from './adoption.ts'
+import { defaultTerminalSize } from './terminal-size.ts'
 import type { Shells } from './shells.ts'
 
 export interface Preparation {
@@ -21,10 +22,9 @@ export interface Preparation {
   readonly listeningPorts: () => Promise<ReadonlySet<number>>
   /** Ports of every other project. */
   readonly reservedPorts: (project: string) => ReadonlySet<number>
+  /** Where a run's notify socket is to be; null when the keeper is too old to hear it. */
+  readonly notifyAddress: (run: string) => string | null
 }
-
-/** Size of a terminal until somebody attaches to it. */
-const terminal = { cols: 120, rows: 40 }
 
 /** For what outlived its keeper, whatever it may take when it is stopped. */
 const longestRecoveryMs = 30_000
@@ -41,21 +41,24 @@ export async function prepareRun(
   const port = await portFor(place, preparation)
   if (typeof port === 'string') return { ok: false, reason: port }
   const plan = port === instance.port ? siblings : withPort(siblings, service.name, instance.instance, port)
-  const environment = environmentOf({ ...place, project: { ...project, plan } }, layers.layers, preparation.shells)
+  const address = preparation.notifyAddress(run.id)
+  const seen = { ...place, project: { ...project, plan } }
+  const environment = environmentOf(seen, layers.layers, preparation.shells, address)
   const { command, healthCheck } = launchOf(plan, service, environment)
   if (command === undefined) return { ok: false, reason: 'it has no command' }
   const env = variablesOf(environment)
   return {
     ok: true,
     port,
-    check: { env, ...(healthCheck === undefined ? {} : { check: healthCheck }) },
+    check: { env: withoutNotify(env), ...(healthCheck === undefined ? {} : { check: healthCheck }) },
     order: {
       run: run.id,
       tag: { ...tagOf(plan, service, instance, run, port) },
       argv: serviceArgv(command, service.config),
       cwd: service.config.workdir,
       env,
-      tty: service.config.tty ? terminal : null,
+      tty: service.config.tty ? defaultTerminalSize : null,
+      ...(address === null ? {} : { notify: notifyOrder(address, service.config.watchdogMs) }),
       log: logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
       recovery: {
         signal: service.config.stopSignal,
@@ -129,9 +132,25 @@ function withPort(plan: Plan, name: string, number: number, port: number | null)
   }
 }
 
-function environmentOf({ project, instance }: Place, layers: Layers, shells: Shells): Environment {
+function environmentOf(
+  { project, instance }: Place,
+  layers: Layers,
+  shells: Shells,
+  address: string | null = null,
+): Environment {
   const shell = shells.of(project.plan.id)
-  return environmentFor(project.plan, instance, { layers, shell, flags: project.flags }).variables
+  const notify = address === null ? {} : { notifySocket: address }
+  return environmentFor(project.plan, instance, { layers, shell, flags: project.flags, ...notify }).variables
+}
+
+function notifyOrder(address: string, watchdogMs: number | undefined): NotifyOrder {
+  return watchdogMs === undefined ? { address } : { address, watchdogMs }
+}
+
+/** A check does not speak for the service. */
+function withoutNotify(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _watchdog, ...rest } = env
+  return rest
 }
 
 function variablesOf(environment: Environment): Readonly<Record<string, string>> {

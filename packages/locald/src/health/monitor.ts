@@ -22,6 +22,8 @@ export interface HealthSubject {
   readonly cwd: string
   /** Whether it was healthy already (a daemon taking over): failures count at once. */
   readonly wasHealthy: boolean
+  /** Whether it has sent READY=1 already. Default: when a `notify` check found it healthy. */
+  readonly wasNotified?: boolean
 }
 
 export type HealthReport =

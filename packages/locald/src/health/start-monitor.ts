@@ -78,7 +78,8 @@ class Monitor implements HealthMonitor {
     this.#subject = subject
     this.#dependencies = dependencies
     this.#clock = dependencies.clock ?? systemClock
-    this.#isNotified = subject.wasHealthy && subject.check?.type === 'notify'
+    const wasNotified = subject.wasNotified ?? (subject.wasHealthy && subject.check?.type === 'notify')
+    this.#isNotified = wasNotified && (subject.check === undefined || subject.check.type === 'notify')
     this.#kind = this.#kindOf(subject.check)
     const timing = subject.check ?? inferredTiming
     this.#loop = new CheckLoop({

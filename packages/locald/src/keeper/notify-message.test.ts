@@ -1,6 +1,6 @@
-import { assert, property, string, uint8Array } from 'fast-check'
+import { assert, property, uint8Array } from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mergeNotifyFields, microseconds, parseNotifyMessage } from './notify-message.ts'
+import { mergeNotifyFields, parseNotifyMessage } from './notify-message.ts'
 
 const parse = (text: string): unknown => parseNotifyMessage(Buffer.from(text))
 
@@ -54,28 +54,5 @@ describe('mergeNotifyFields()', () => {
       ['RELOADING', '1'],
       ['STATUS', 'b'],
     ])
-  })
-})
-
-describe('microseconds()', () => {
-  test.each([
-    ['5000000', 5000],
-    ['1', 1],
-    ['0', 0],
-    ['-5', null],
-    ['5s', null],
-    ['', null],
-    [undefined, null],
-    ['99999999999999999999', null],
-  ])('reads %j as %j ms', (text, expected) => {
-    expect(microseconds(text)).toBe(expected)
-  })
-
-  test('never gives anything but whole milliseconds', () => {
-    assert(
-      property(string(), (text) => {
-        expect(Number.isInteger(microseconds(text) ?? 0)).toBe(true)
-      }),
-    )
   })
 })

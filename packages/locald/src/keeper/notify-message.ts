@@ -26,9 +26,3 @@ export function mergeNotifyFields(earlier: NotifyFields, later: NotifyFields): N
   const kept = Object.entries(earlier).filter(([name]) => !Object.hasOwn(later, name))
   return Object.fromEntries([...kept, ...Object.entries(later)].slice(-mostFields))
 }
-
-/** A number of microseconds as milliseconds; null when it is none. */
-export function microseconds(value: string | undefined): number | null {
-  if (value === undefined || !/^\d{1,18}$/u.test(value)) return null
-  return Math.ceil(Number(value) / 1000)
-}

@@ -254,7 +254,7 @@ time.sleep(100)`)
   test('keeps what is said while no daemon listens', async () => {
     const { rig, start } = rigUp()
     const facts: Fact[] = []
-    const nobody = { onFact: (fact: Fact) => void facts.push(fact), onGrew: () => {} }
+    const nobody = { onFact: (fact: Fact) => void facts.push(fact), onGrew: () => {}, onTrouble: () => {} }
     rig.keeper.listen(nobody)
     rig.keeper.unlisten(nobody)
     const { run } = start('systemd-notify --ready; echo said; sleep 100')

@@ -1,7 +1,8 @@
 // The notify socket of one run: receives what is said, judges who said it, answers barriers, watches the watchdog.
 import { close } from 'node:fs'
 import { bindDatagramSocket, closeDatagramSocket, receiveDatagram } from '../lib/datagram-socket.ts'
-import { microseconds, parseNotifyMessage } from './notify-message.ts'
+import { microseconds } from '../lib/microseconds.ts'
+import { parseNotifyMessage } from './notify-message.ts'
 import { NotifyOutbox } from './notify-outbox.ts'
 import { Watchdog } from './watchdog.ts'
 import type { Datagram, Sender } from '../lib/datagram-socket.ts'

@@ -20,6 +20,7 @@ export interface EnvironmentInputs {
   readonly shell: Variables
   /** `--env NAME=VALUE`. */
   readonly flags: Variables
+  /** Address of the run's notify socket; absent where there is none, as before a run. */
   readonly notifySocket?: string
   /** The certificate authority of locald's addresses; given on unless the service has a value of its own. */
   readonly caCertificate?: string
@@ -55,7 +56,7 @@ export function environmentFor(
 
 export interface EnvironmentSubject extends EnvironmentInputs {
   readonly project: { readonly name: string; readonly env: readonly EnvEntry[] }
-  readonly service: Pick<ServiceConfig, 'name' | 'env'>
+  readonly service: Pick<ServiceConfig, 'name' | 'env' | 'watchdogMs'>
   readonly instance: number
   readonly port: number | null
   readonly addresses: Addresses
@@ -122,7 +123,11 @@ function ownVariables(subject: EnvironmentSubject): ReadonlyMap<string, string> 
     ['LOCALD_PROJECT', project.name],
     ['LOCALD_SERVICE', service.name],
   ])
-  if (notifySocket !== undefined) own.set('NOTIFY_SOCKET', notifySocket)
+  if (notifySocket !== undefined) {
+    own.set('NOTIFY_SOCKET', notifySocket)
+    // Without WATCHDOG_PID, which would have to be known beforehand: it is meant for whoever reads it.
+    if (service.watchdogMs !== undefined) own.set('WATCHDOG_USEC', String(service.watchdogMs * 1000))
+  }
   if (port !== null) {
     own.set('PORT', String(port))
     own.set('HOST', serviceHost)

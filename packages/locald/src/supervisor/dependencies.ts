@@ -3,6 +3,7 @@ import { instanceLabel } from '@locald/protocol'
 import type { DependencyCondition, UnmetDependency } from '@locald/protocol'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { healthShown } from './notify-memory.ts'
 import type { ProjectRecord } from './state.ts'
 
 export type DependencyVerdict =
@@ -53,11 +54,11 @@ function answerOf(
     case 'starting':
       if (condition === 'started') return state.run.identity === null ? { waiting: 'starting' } : 'met'
       if (!state.overdue) return { waiting: 'starting' }
-      return { waiting: `unhealthy: ${memory.health?.message ?? 'not healthy in time'}` }
+      return { waiting: `unhealthy: ${healthShown(memory)?.message ?? 'not healthy in time'}` }
     case 'running':
       if (condition === 'started' || (condition === 'healthy' && state.healthy)) return 'met'
       if (condition === 'completed') return { waiting: 'running' }
-      return { waiting: `unhealthy: ${memory.health?.message ?? 'its check fails'}` }
+      return { waiting: `unhealthy: ${healthShown(memory)?.message ?? 'its check fails'}` }
     case 'backoff':
       return { waiting: `${state.reason}; about to be restarted` }
     case 'scheduled':

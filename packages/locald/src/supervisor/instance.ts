@@ -1,6 +1,7 @@
 // One instance of a service as the supervisor keeps it: plain data that survives the daemon in the journal.
 import type { HealthSource, ServiceExit } from '@locald/protocol'
 import type { RunIdentity } from '../lib/process-tree.ts'
+import type { NotifyMemory } from './notify-memory.ts'
 
 /** One life of a process, from the order to spawn it until nothing of its tree is left. */
 export interface Run {
@@ -112,6 +113,8 @@ export interface InstanceMemory {
   /** The ports of siblings that its current or last run was started with, by service. */
   readonly told: Readonly<Record<string, number>>
   readonly watch: WatchMemory
+  /** What its current or last run has said over its notify socket; null: nothing. */
+  readonly notify: NotifyMemory | null
 }
 
 export interface Instance {
@@ -137,6 +140,7 @@ export const newInstance: Instance = {
     found: null,
     told: {},
     watch: { restarts: [], suspended: null },
+    notify: null,
   },
 }
 

@@ -2,6 +2,7 @@
 import type { OrderKind, OrderOutcome } from '@locald/protocol'
 import { isActive } from './instance.ts'
 import type { Instance } from './instance.ts'
+import { healthShown } from './notify-memory.ts'
 import type { Order, ProjectRecord } from './state.ts'
 
 export type OrderProgress =
@@ -52,7 +53,7 @@ function upGoal(kind: 'up' | 'restart', instance: Instance | undefined): Goal {
   const { state, memory } = instance
   switch (state.id) {
     case 'running':
-      return state.healthy ? 'reached' : { problem: `unhealthy: ${memory.health?.message ?? 'its check fails'}` }
+      return state.healthy ? 'reached' : { problem: `unhealthy: ${healthShown(memory)?.message ?? 'its check fails'}` }
     case 'completed':
       return 'reached'
     case 'scheduled':
@@ -60,7 +61,9 @@ function upGoal(kind: 'up' | 'restart', instance: Instance | undefined): Goal {
     case 'failed':
       return { problem: state.reason }
     case 'starting':
-      return state.overdue ? { problem: `not healthy in time: ${memory.health?.message ?? 'no answer'}` } : 'unsettled'
+      return state.overdue
+        ? { problem: `not healthy in time: ${healthShown(memory)?.message ?? 'no answer'}` }
+        : 'unsettled'
     case 'waiting':
       return 'waiting'
     case 'stopped':

@@ -11,8 +11,8 @@ const longestDelayMs = 30_000
 export interface Ending {
   readonly policy: RestartPolicy
   readonly exit: ServiceExit
-  /** It was ended because it had become unhealthy (`on_unhealthy = "restart"`). */
-  readonly unhealthy: boolean
+  /** Why it was ended although nobody ordered it: it had become unhealthy. Null: it ended by itself. */
+  readonly unhealthy: string | null
   /** Earlier crashes, oldest first. */
   readonly crashes: readonly number[]
   readonly now: number
@@ -30,10 +30,10 @@ export type Verdict =
 
 /** Pure. A regular exit under `always` is restarted too, but counts towards the limit like a crash: a loop is a loop. */
 export function afterExit({ policy, exit, unhealthy, crashes, now }: Ending): Verdict {
-  const succeeded = exit.code === 0 && !unhealthy
+  const succeeded = exit.code === 0 && unhealthy === null
   if (succeeded && policy !== 'always') return { next: 'completed' }
-  const cause = unhealthy ? 'became unhealthy' : exit.reason
-  if (policy === 'never' && !unhealthy) return { next: 'failed', reason: cause, crashes }
+  const cause = unhealthy ?? exit.reason
+  if (policy === 'never' && unhealthy === null) return { next: 'failed', reason: cause, crashes }
   const recent = [...crashes.filter((at) => now - at < crashWindowMs), now]
   if (recent.length >= crashLimit) {
     return {

@@ -46,6 +46,7 @@ const retire: MachineInput = { type: 'retire' }
 const prepared: MachineInput = { type: 'prepared', run: 'r1', told: { db: 5432 } }
 const changed: MachineInput = { type: 'files-changed', files: ['src/a.ts'] }
 const due: MachineInput = { type: 'due' }
+const sender = { pid: 7, uid: 0, command: 'sender', verdict: 'member' } as const
 
 function walk(inputs: readonly MachineInput[], with_: Partial<MachineSettings> = {}, now = 2000): Step {
   let step: Step = { instance: newInstance, effects: [], event: null }
@@ -472,8 +473,13 @@ const arbitraryInput = constantFrom<MachineInput['type']>(
   'prepared',
   'files-changed',
   'watch-failed',
+  'notified',
+  'notify-refused',
+  'watchdog',
   'due',
 )
+
+const sampleFields = [{ READY: '1' }, { STOPPING: '1' }, { RELOADING: '1' }, { EXTEND_TIMEOUT_USEC: '5000000' }]
 
 function inputFor(type: MachineInput['type'], instance: Instance, count: number): MachineInput {
   const run = runOf(instance)?.id ?? 'none'
@@ -505,6 +511,12 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
       return { type, files: [`f${count % 2}`] }
     case 'watch-failed':
       return { type, reason: 'x' }
+    case 'notified':
+      return { type, run, fields: sampleFields[count % sampleFields.length] ?? {}, sender, at: count }
+    case 'notify-refused':
+      return { type, run, reason: 'outside', fields: { READY: '1' }, sender, count: 1, at: count }
+    case 'watchdog':
+      return { type, run, is: count % 2 === 0 ? 'missed' : 'resumed', periodMs: 5000 }
     default:
       return { type }
   }

@@ -3,11 +3,15 @@
 // only has to look at the state to go on.
 import type { HealthSource, ServiceEventType, ServiceExit } from '@locald/protocol'
 import type { RestartPolicy } from '../config/config.ts'
+import type { NotifyRefusal, NotifySender } from '../keeper/protocol.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
+import { microseconds } from '../lib/microseconds.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { nextMoment } from '../lib/cron.ts'
 import { afterExit } from './restart-policy.ts'
 import { runOf } from './instance.ts'
+import { afterNotified, afterRefused, describeErrno, nothingNotified, overruling } from './notify-memory.ts'
+import type { NotifyMemory } from './notify-memory.ts'
 import type { Instance, InstanceMemory, InstanceState, Run } from './instance.ts'
 import { afterChangedFiles } from './watch-policy.ts'
 
@@ -74,6 +78,27 @@ export type MachineInput =
       readonly members: number
     }
   | { readonly type: 'killed'; readonly run: string }
+  /** It spoke over its notify socket. That READY=1 makes it healthy is its monitor's to say. */
+  | {
+      readonly type: 'notified'
+      readonly run: string
+      readonly fields: Readonly<Record<string, string>>
+      readonly sender: NotifySender
+      readonly at: number
+    }
+  | ({
+      readonly type: 'notify-refused'
+      readonly run: string
+      readonly count: number
+      readonly at: number
+    } & NotifyRefusal)
+  /** It did not give a sign of life for so long, or does so again. */
+  | {
+      readonly type: 'watchdog'
+      readonly run: string
+      readonly is: 'missed' | 'resumed'
+      readonly periodMs: number
+    }
   | { readonly type: 'emptied'; readonly run: string; readonly survivors: readonly string[] }
   /**
    * Its keeper was lost, or knows nothing of its run: how it ended was not seen, and is no crash. Unless it `isGone` already,
@@ -147,6 +172,14 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
       return exited(instance, input, settings, now)
     case 'killed':
       return killed(instance)
+    case 'notified':
+      return notified(instance, input, settings)
+    case 'notify-refused': {
+      const { type: _type, run: _run, at, ...refusal } = input
+      return hear(instance, (memory) => afterRefused(memory, refusal, at))
+    }
+    case 'watchdog':
+      return watchdog(instance, input, settings, now)
     case 'emptied':
       return emptied(instance, input.survivors, settings, now)
     case 'lost':
@@ -250,6 +283,7 @@ function spawn(instance: Instance, id: string, settings: MachineSettings, now: n
     warnings: [],
     survivors: [],
     told: {},
+    notify: null,
     found: instance.memory.found?.hash === settings.hash ? instance.memory.found : null,
   }
   const starting: InstanceState = { id: 'starting', run, deadline: null, hopelessAt: null, overdue: false }
@@ -291,13 +325,52 @@ function healthy(
     warnings: input.warnings,
     found: input.ports[0] === undefined ? memory.found : { port: input.ports[0], hash: settings.hash },
     readyAfterMs: memory.readyAfterMs ?? Math.max(0, now - state.run.startedAt),
+    notify: fitness(memory.notify, true),
   })
+  const isHealthy = overruling(memory.notify) === null
   const wasHealthy = state.id === 'running' && state.healthy
-  return step(
-    known,
-    { id: 'running', run: state.run, healthy: true },
-    wasHealthy ? 'service.updated' : 'service.healthy',
-  )
+  const news = isHealthy ? 'service.healthy' : 'service.unhealthy'
+  const isNews = state.id === 'starting' || wasHealthy !== isHealthy
+  return step(known, { id: 'running', run: state.run, healthy: isHealthy }, isNews ? news : 'service.updated')
+}
+
+function fitness(memory: NotifyMemory | null, isFit: boolean): NotifyMemory | null {
+  return memory === null ? null : { ...memory, isFit }
+}
+
+/** Takes in what was said; what it says of its own health overrules its checks. */
+function hear(instance: Instance, take: (memory: NotifyMemory) => NotifyMemory): Step {
+  const { state, memory } = instance
+  const before = memory.notify ?? { ...nothingNotified, isFit: state.id === 'running' && state.healthy }
+  const notify = take(before)
+  const known = remember(instance, { notify })
+  if (state.id !== 'running') return { instance: known, effects: [], event: 'service.updated' }
+  const isHealthy = notify.isFit && overruling(notify) === null
+  if (isHealthy === state.healthy) return { instance: known, effects: [], event: 'service.updated' }
+  return step(known, { ...state, healthy: isHealthy }, isHealthy ? 'service.healthy' : 'service.unhealthy')
+}
+
+function notified(instance: Instance, input: MachineInput & { type: 'notified' }, settings: MachineSettings): Step {
+  const { fields, sender, at } = input
+  const heard = hear(instance, (memory) => afterNotified(memory, fields, sender, at))
+  const { state } = heard.instance
+  const extension = microseconds(fields['EXTEND_TIMEOUT_USEC'])
+  if (state.id !== 'starting' || extension === null || settings.startTimeoutMs === null) return heard
+  // Until then, or until its own time-out if that is later: the keeper sees to the same while it stops.
+  const deadline = Math.max(state.deadline ?? 0, at + extension)
+  return { ...heard, instance: { ...heard.instance, state: { ...state, deadline, overdue: false } } }
+}
+
+/** A miss is a failure like a crash: the restart policy says what comes of it. */
+function watchdog(
+  instance: Instance,
+  { is, periodMs }: MachineInput & { type: 'watchdog' },
+  settings: MachineSettings,
+  now: number,
+): Step {
+  const heard = hear(instance, (memory) => ({ ...memory, missedMs: is === 'missed' ? periodMs : null }))
+  if (is === 'resumed' || settings.restart === 'never' || !isWatched(heard.instance.state)) return heard
+  return { ...end(heard.instance, 'policy', settings, now), event: 'service.unhealthy' }
 }
 
 function notHealthy(
@@ -308,7 +381,10 @@ function notHealthy(
 ): Step {
   const { state } = instance
   if (state.id !== 'starting' && state.id !== 'running') return unchanged(instance)
-  const known = remember(instance, { health: { source: input.source, message: input.message, output: input.output } })
+  const known = remember(instance, {
+    health: { source: input.source, message: input.message, output: input.output },
+    ...(input.type === 'checked' ? {} : { notify: fitness(instance.memory.notify, false) }),
+  })
   // Before the first success a failure is only something to show: it has `start_timeout` to get better.
   if (state.id === 'starting') {
     const hopelessAt = input.type === 'checked' ? null : (state.hopelessAt ?? now + hopelessMs)
@@ -334,7 +410,8 @@ function exited(
     code: input.code,
     signal: input.signal,
     at: new Date(input.at).toISOString(),
-    reason: ordered && state.killed ? `killed by SIGKILL: it did not stop in time` : describeExit(input),
+    reason:
+      ordered && state.killed ? `killed by SIGKILL: it did not stop in time` : withErrno(describeExit(input), instance),
   }
   const stopping: InstanceState = {
     id: 'stopping',
@@ -356,6 +433,16 @@ const taskHealth: InstanceMemory['health'] = { source: 'process', message: 'Exit
 /** "exited with code 3", "killed by SIGSEGV". */
 export function describeExit(exit: { readonly code: number | null; readonly signal: string | null }): string {
   return exit.signal === null ? `exited with code ${exit.code ?? 'unknown'}` : `killed by ${exit.signal}`
+}
+
+function whyEnded({ memory }: Instance): string {
+  return memory.notify?.missedMs == null ? 'became unhealthy' : 'missed its watchdog'
+}
+
+/** What it reported by ERRNO is the better reason, when there is one. */
+function withErrno(reason: string, { memory }: Instance): string {
+  const errno = memory.notify?.errno ?? 0
+  return errno === 0 ? reason : `${reason} (${describeErrno(errno)})`
 }
 
 function killed(instance: Instance): Step {
@@ -386,7 +473,7 @@ function settle(
   const verdict = afterExit({
     policy: settings.restart,
     exit,
-    unhealthy: state.signalled !== null,
+    unhealthy: state.signalled === null ? null : whyEnded(instance),
     crashes: instance.memory.crashes,
     now,
   })

@@ -6,6 +6,7 @@ import { serviceHost } from '../plan/addresses.ts'
 import { urlFor } from '../plan/service-url.ts'
 import { runOf } from './instance.ts'
 import type { Instance, InstanceState } from './instance.ts'
+import { healthShown } from './notify-memory.ts'
 
 /** What is shown of an instance besides its own state. */
 interface Surroundings {
@@ -24,7 +25,7 @@ export function snapshotOf(
   const { state, memory } = instance
   const port = memory.ports[0] ?? portShown(service.config, planned)
   const status = healthStatus(state, service.config)
-  const health = memory.health
+  const health = healthShown(memory)
   const run = runOf(instance)
   return {
     name: service.name,
@@ -36,7 +37,7 @@ export function snapshotOf(
       source: status === 'none' ? null : (health?.source ?? expectedSource(service.config)),
       ...(health === null || health.message === '' ? {} : { message: health.message }),
     },
-    pid: run?.identity?.pid ?? null,
+    pid: (run === null ? null : memory.notify?.mainPid) ?? run?.identity?.pid ?? null,
     port,
     ports: memory.ports.length > 0 ? memory.ports : port === null ? [] : [port],
     url: port === null ? null : urlFor(service.config.type, serviceHost, port),

@@ -3,6 +3,7 @@ import type { OrderKind, OrderOutcome } from '@locald/protocol'
 import { unreachable } from '../lib/unreachable.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { newInstance } from './instance.ts'
 import type { Instance } from './instance.ts'
 
 /** An order that has not ended yet. */
@@ -207,7 +208,7 @@ export function restoreState(stored: StoredState): SupervisorState {
     projects: new Map(
       stored.projects.map(({ id, planned, pending, foreground, pinned, instances }) => [
         id,
-        { planned, pending: new Map(pending), foreground, pinned, instances: new Map(instances) },
+        { planned, pending: new Map(pending), foreground, pinned, instances: new Map(instances.map(completed)) },
       ]),
     ),
     orders: new Map(stored.orders.map((order) => [order.id, order])),
@@ -215,4 +216,9 @@ export function restoreState(stored: StoredState): SupervisorState {
     fact: { ...stored.fact },
     boot: stored.boot,
   }
+}
+
+/** One that was stored before something more came to be remembered. */
+function completed([key, { state, memory }]: readonly [string, Instance]): readonly [string, Instance] {
+  return [key, { state, memory: { ...newInstance.memory, ...memory } }]
 }

@@ -137,6 +137,8 @@ export class Supervisor implements Disposable {
   readonly #foregroundClients = new Map<string, number>()
   /** Of runs that are being spawned, by run id. */
   readonly #checks = new Map<string, PreparedCheck>()
+  /** The run of each instance whose watchdog this daemon has armed. */
+  readonly #armed = new Map<string, string>()
   /** The unmet dependencies last told of a waiting instance. */
   readonly #told = new Map<string, string>()
   /** While an order is being given out: nothing follows from the half of it. */
@@ -290,7 +292,10 @@ export class Supervisor implements Disposable {
     if (fact.seq > this.#state.fact.seq) {
       const slot = this.#slotOf(fact.run)
       if (slot === null) this.#record(null, [{ kind: 'fact', seq: fact.seq }])
-      else this.#apply(slot, inputOf(fact), fact.seq)
+      else {
+        this.#apply(slot, inputOf(fact), fact.seq)
+        if (isReadiness(fact)) this.#attendants.monitorOf(idOf(slot))?.notified()
+      }
     }
     this.#afterwards(() => this.#ask(this.#deps.keeper.request('ack', { seq: fact.seq })))
   }
@@ -792,6 +797,7 @@ export class Supervisor implements Disposable {
     const identity = run?.identity ?? null
     const { config } = place.service
     this.#attendToFiles(slot, place, instance)
+    if (run !== null && config.watchdogMs !== undefined && state.id === 'running') this.#armWatchdog(slot, run)
     // Another definition of its health holds at once, without another run.
     const watched = run === null ? null : `${run.id} ${healthKey(config)}`
     this.#attendants.watch(idOf(slot), watched, (ready) => {
@@ -810,6 +816,8 @@ export class Supervisor implements Disposable {
               env,
               cwd: config.workdir,
               wasHealthy: instance.memory.readyAfterMs !== null,
+              // It may have come before there was a monitor, or to another daemon.
+              wasNotified: this.#instance(slot)?.memory.notify?.isReady === true,
             },
             (report) => this.#report(slot, run.id, report),
           ),
@@ -823,7 +831,10 @@ export class Supervisor implements Disposable {
 
   #attendToFiles(slot: Slot, place: Place, instance: Instance): void {
     const { watch } = place.service.config
+    // Whoever waits has not read any of them yet, or is watched already: for its next run.
+    if (instance.state.id === 'waiting') return
     const isWatched = watch.length > 0 && isFileWatched(instance)
+    const since = instance.memory.startedAt ?? this.#deps.clock.now()
     this.#attendants.watchFiles(idOf(slot), isWatched ? watch.join('\n') : null, () =>
       this.#deps.watchFiles(place, since, (report) => this.#apply(slot, report)),
     )
@@ -831,14 +842,18 @@ export class Supervisor implements Disposable {
 
   #report(slot: Slot, run: string, report: HealthReport): void {
     if (report.type === 'healthy') {
-    // Whoever waits has not read any of them yet, or is watched already: for its next run.
-    if (instance.state.id === 'waiting') return
       const { source, message, ports, warnings } = report
-    const since = instance.memory.startedAt ?? this.#deps.clock.now()
       return this.#apply(slot, { type: 'healthy', run, source, message, ports, warnings })
     }
     const { type, source, message, output } = report
     this.#apply(slot, { type, run, source, message, output: output ?? null })
+  }
+
+  /** It is up, so that it has to give signs of life, also when it never said so itself. */
+  #armWatchdog(slot: Slot, run: Run): void {
+    if (this.#armed.get(idOf(slot)) === run.id) return
+    this.#armed.set(idOf(slot), run.id)
+    this.#afterwards(() => this.#ask(this.#deps.keeper.request('watchdog', { run: run.id })))
   }
 
   /** For what has no answer to wait for. The keeper being gone is told by its link; anything else is logged. */
@@ -1010,6 +1025,10 @@ function exitCodeOf(failed: boolean, exit: Instance['memory']['exit']): number {
   return number === undefined ? 1 : 128 + number
 }
 
+function isReadiness(fact: Fact): boolean {
+  return fact.type === 'notified' && fact.fields['READY'] === '1'
+}
+
 function inputOf(fact: Fact): MachineInput {
   const { run, at } = fact
   switch (fact.type) {
@@ -1021,6 +1040,14 @@ function inputOf(fact: Fact): MachineInput {
       return { type: 'killed', run }
     case 'emptied':
       return { type: 'emptied', run, survivors: fact.survivors.map((s) => `${s.pid} (${s.command}): ${s.reason}`) }
+    case 'notified':
+      return { type: 'notified', run, fields: fact.fields, sender: fact.sender, at }
+    case 'notify-refused': {
+      const { reason, fields, sender, count } = fact
+      return { type: 'notify-refused', run, reason, fields, sender, count, at }
+    }
+    case 'watchdog':
+      return { type: 'watchdog', run, is: fact.is, periodMs: fact.periodMs }
     default:
       return unreachable(fact)
   }

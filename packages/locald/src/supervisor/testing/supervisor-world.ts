@@ -246,6 +246,7 @@ export class SupervisorWorld {
       request: (async (op: string, params: unknown) => answer(op, params)) as KeeperLink['request'],
       onFact: () => undefined,
       onGrew: () => undefined,
+      onTrouble: () => undefined,
       onLost: () => undefined,
       [Symbol.asyncDispose]: async () => undefined,
     }
