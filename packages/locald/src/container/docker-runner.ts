@@ -1,0 +1,212 @@
+// Runs services as containers: the one object of this folder that lives as long as the daemon. Nothing is loaded and nobody
+// is asked before the first container is wanted.
+import type { Logger } from '../lib/logger.ts'
+import type { Listener } from '../lib/listener.ts'
+import type { OutputRecorder } from './container-log.ts'
+import type {
+  ContainerEndOrder,
+  ContainerFact,
+  ContainerOrder,
+  ContainerRunner,
+  ContainerSpawnResult,
+  EngineAddress,
+  KnownRun,
+  OutputTarget,
+} from './container-order.ts'
+import { probeFor } from './container-probe.ts'
+import type { ContainerProbe, ContainerProbeSpec } from './container-probe.ts'
+import { ContainerRun } from './container-run.ts'
+import { labels } from './create-options.ts'
+import { describeEngineError, statusOf } from './engine.ts'
+import { EngineConnection } from './engine-connection.ts'
+import type { EngineListener } from './engine-connection.ts'
+import { HostGateway } from './host-gateway.ts'
+
+export interface DockerRunnerOptions {
+  readonly installation: string
+  readonly recorder: OutputRecorder
+  readonly logger: Logger
+  /** Called for each fact of a run in order; never before `spawn` has returned. */
+  readonly onFact: (fact: ContainerFact) => void
+  /** What a run that is being prepared is waiting for. */
+  readonly onProgress: (run: string, message: string) => void
+  /** Ports of this machine that the container of a run may reach now. */
+  readonly reachable: (run: string) => readonly number[]
+  readonly listListeners: () => Promise<readonly Listener[]>
+}
+
+interface Attended {
+  readonly container: ContainerRun
+  readonly listener: EngineListener
+  /** Facts that came while it was being spawned. */
+  held: ContainerFact[] | null
+}
+
+export class DockerRunner implements ContainerRunner, Disposable {
+  readonly #options: DockerRunnerOptions
+  readonly #connections = new Map<string, Promise<EngineConnection>>()
+  readonly #runs = new Map<string, Attended>()
+  /** Ended before there was a container to end. */
+  readonly #preparing = new Map<string, { isEnded: boolean }>()
+  readonly #gateway: HostGateway
+
+  constructor(options: DockerRunnerOptions) {
+    this.#options = options
+    this.#gateway = new HostGateway(options)
+  }
+
+  async spawn(order: ContainerOrder): Promise<ContainerSpawnResult> {
+    const preparing = { isEnded: false }
+    this.#preparing.set(order.run, preparing)
+    try {
+      return await this.#spawn(order, preparing)
+    } finally {
+      this.#preparing.delete(order.run)
+    }
+  }
+
+  async #spawn(order: ContainerOrder, preparing: { readonly isEnded: boolean }): Promise<ContainerSpawnResult> {
+    let attended: Attended
+    try {
+      const connection = await this.#connect(order.engine)
+      attended = this.#attend(order.run, order.log, connection)
+      await connection.listen(attended.listener)
+    } catch (error) {
+      this.#forget(order.run)
+      return { ok: false, message: describeEngineError(error, order.engine) }
+    }
+    if (preparing.isEnded) {
+      this.#forget(order.run)
+      return { ok: false, message: 'stopped' }
+    }
+    attended.held = []
+    const result = await attended.container.spawn(order)
+    if (!result.ok) this.#forget(order.run)
+    // Whoever asked hears first that it was started.
+    setImmediate(() => {
+      const held = attended.held ?? []
+      attended.held = null
+      for (const fact of held) this.#tell(fact)
+    })
+    return result
+  }
+
+  end(order: ContainerEndOrder): boolean {
+    const preparing = this.#preparing.get(order.run)
+    if (preparing !== undefined) preparing.isEnded = true
+    const attended = this.#runs.get(order.run)
+    attended?.container.end(order)
+    return attended !== undefined || preparing !== undefined
+  }
+
+  adopt(known: KnownRun): void {
+    const work = async (): Promise<void> => {
+      const connection = await this.#connect(known.container.engine)
+      const attended = this.#attend(known.run, known.log, connection)
+      connection.listenPatiently(attended.listener)
+      await attended.container.adopt(known)
+    }
+    work().catch((error: unknown) => {
+      this.#options.logger.log('error', 'Cannot take over a container', { run: known.run, error })
+    })
+  }
+
+  async sweep(engines: readonly EngineAddress[], runs: ReadonlySet<string>): Promise<void> {
+    const { installation, logger } = this.#options
+    const distinct = new Map(engines.map((address) => [keyOf(address), address]))
+    for (const address of distinct.values()) {
+      try {
+        const { engine } = await this.#connect(address)
+        const found = await engine.listContainers({
+          all: true,
+          filters: { label: [`${labels.installation}=${installation}`] },
+        })
+        for (const { Id, Names, Labels } of found) {
+          const run = Labels[labels.run] ?? ''
+          if (runs.has(run) || this.#runs.has(run) || this.#preparing.has(run)) continue
+          logger.log('warn', 'Removing a container that no run owns', { container: Names[0] })
+          await engine.getContainer(Id).remove({ force: true, v: true })
+        }
+      } catch (error) {
+        // Without an engine there is nothing to remove; what it holds is found when it is back and wanted.
+        if (statusOf(error) !== 404) logger.log('warn', 'Cannot look for containers that are left', { address, error })
+      }
+    }
+  }
+
+  /** How its health is found out. Rejects when the engine does not answer. */
+  async probe(spec: ContainerProbeSpec): Promise<ContainerProbe> {
+    const attended = this.#runs.get(spec.run)
+    if (attended === undefined) throw new Error(`There is no container of run ${spec.run}`)
+    return await probeFor(attended.container, spec)
+  }
+
+  /** What containers may reach has changed, or where it listens. */
+  refreshReach(): void {
+    this.#gateway.refresh()
+  }
+
+  [Symbol.dispose](): void {
+    this.#gateway[Symbol.dispose]()
+    for (const { container } of this.#runs.values()) container.abandon()
+    this.#runs.clear()
+    for (const connection of this.#connections.values()) {
+      void connection.then((open) => open[Symbol.dispose]()).catch(() => undefined)
+    }
+  }
+
+  #connect(address: EngineAddress): Promise<EngineConnection> {
+    const key = keyOf(address)
+    const open = this.#connections.get(key)
+    if (open !== undefined) return open
+    const { installation, logger } = this.#options
+    const opening = EngineConnection.open(address, installation, logger)
+    this.#connections.set(key, opening)
+    opening.catch(() => this.#connections.delete(key)) // certificates that cannot be read may be mended
+    return opening
+  }
+
+  #attend(run: string, log: OutputTarget, connection: EngineConnection): Attended {
+    const container = new ContainerRun(run, log, connection, {
+      recorder: this.#options.recorder,
+      logger: this.#options.logger,
+      fact: (fact) => this.#onFact(fact),
+      progress: (message) => this.#options.onProgress(run, message),
+      placed: (place) => this.#gateway.admit(run, place),
+    })
+    const attended: Attended = {
+      container,
+      listener: {
+        onEvent: (event) => container.onEvent(event),
+        onReconnected: () => void container.recheck(),
+      },
+      held: null,
+    }
+    this.#runs.set(run, attended)
+    return attended
+  }
+
+  #onFact(fact: ContainerFact): void {
+    const held = this.#runs.get(fact.run)?.held
+    if (held !== null && held !== undefined) held.push(fact)
+    else this.#tell(fact)
+  }
+
+  #tell(fact: ContainerFact): void {
+    if (fact.type === 'exited' || fact.type === 'lost') this.#gateway.dismiss(fact.run)
+    if (fact.type === 'emptied' || fact.type === 'lost') this.#forget(fact.run)
+    this.#options.onFact(fact)
+  }
+
+  #forget(run: string): void {
+    const attended = this.#runs.get(run)
+    if (attended === undefined) return
+    this.#runs.delete(run)
+    this.#gateway.dismiss(run)
+    attended.container.connection.unlisten(attended.listener)
+  }
+}
+
+function keyOf({ url, certificates }: EngineAddress): string {
+  return `${url} ${certificates ?? ''}`
+}
