@@ -2,7 +2,14 @@
 import { JsonLines } from '../lib/json-lines.ts'
 import type { Duplex } from 'node:stream'
 import type { KeeperLink } from './keeper-link.ts'
-import type { Fact, KeeperMessage, KeeperOperation, KeeperOperations, KeeperRequest } from './protocol.ts'
+import type {
+  Fact,
+  KeeperMessage,
+  KeeperOperation,
+  KeeperOperations,
+  KeeperRequest,
+  StreamTrouble,
+} from './protocol.ts'
 
 /** Speaks the keeper's protocol over the socket that the daemon inherited. Listeners are set before `hello`. */
 export function connectKeeper(socket: Duplex): KeeperLink {
@@ -20,6 +27,7 @@ class SocketKeeperLink implements KeeperLink {
   #lastId = 0
   #onFact: (fact: Fact) => void = () => {}
   #onGrew: (stream: string) => void = () => {}
+  #onTrouble: (trouble: StreamTrouble) => void = () => {}
   #onLost: () => void = () => {}
   #isLost = false
 
@@ -50,6 +58,10 @@ class SocketKeeperLink implements KeeperLink {
     this.#onGrew = listener
   }
 
+  onTrouble(listener: (trouble: StreamTrouble) => void): void {
+    this.#onTrouble = listener
+  }
+
   onLost(listener: () => void): void {
     this.#onLost = listener
   }
@@ -63,6 +75,7 @@ class SocketKeeperLink implements KeeperLink {
   #receive(message: KeeperMessage): void {
     if ('fact' in message) this.#onFact(message.fact)
     else if ('grew' in message) this.#onGrew(message.grew)
+    else if ('trouble' in message) this.#onTrouble(message)
     else this.#settle(message)
   }
 

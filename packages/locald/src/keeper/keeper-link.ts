@@ -1,5 +1,5 @@
 // The keeper as the rest of the daemon sees it.
-import type { Fact, KeeperOperation, KeeperOperations } from './protocol.ts'
+import type { Fact, KeeperOperation, KeeperOperations, StreamTrouble } from './protocol.ts'
 
 /** A connection to the keeper. Rejects with a plain Error when the keeper is gone. */
 export interface KeeperLink extends AsyncDisposable {
@@ -11,6 +11,8 @@ export interface KeeperLink extends AsyncDisposable {
   onFact(listener: (fact: Fact) => void): void
   /** Output was added to a log stream. */
   onGrew(listener: (stream: string) => void): void
+  /** The disk refuses a log stream, or takes it again. What came before `hello` is in its answer. */
+  onTrouble(listener: (trouble: StreamTrouble) => void): void
   /** The keeper closed its end or died. */
   onLost(listener: () => void): void
 }

@@ -66,6 +66,7 @@ export class KeeperRig implements AsyncDisposable {
         this.grown.push(stream)
         this.#events.emit('news')
       },
+      onTrouble: () => {},
     })
   }
 

@@ -18,7 +18,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { ProcessTable, ProcessEntry } from '../lib/process-source.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { FactBody } from './fact-log.ts'
-import type { Fact, KeeperOperation, KeeperOperations, SpawnOrder, SpawnResult } from './protocol.ts'
+import type { Fact, KeeperOperation, KeeperOperations, SpawnOrder, SpawnResult, StreamTrouble } from './protocol.ts'
 
 export interface KeeperOptions {
   /** Log streams are folders below it. */
@@ -36,6 +36,7 @@ export interface KeeperOptions {
 export interface KeeperListener {
   readonly onFact: (fact: Fact) => void
   readonly onGrew: (stream: string) => void
+  readonly onTrouble: (trouble: StreamTrouble) => void
 }
 
 type Handlers = {
@@ -90,6 +91,7 @@ export class Keeper {
     readers: ({ run }) => ({ pids: this.#runs.get(run)?.readers(this.#membersOf(run)) ?? [] }),
     list: () => ({ runs: this.#infos() }),
     append: (params) => this.#append(params),
+    unwritten: ({ stream, from }) => this.#logs.unwritten(stream, from),
     ack: ({ seq }) => this.#acknowledge(seq),
     shutdown: (params) => this.#shutdown(params),
     watchdog: ({ run }) => ({ known: this.#notify.armWatchdog(run) }),
@@ -101,6 +103,7 @@ export class Keeper {
       directory: options.logs,
       logger: options.logger,
       onGrew: (stream) => this.#listener?.onGrew(stream),
+      onTrouble: (trouble) => this.#listener?.onTrouble(trouble),
     })
     this.#runsFile = new RunsFile(options.runsFile, (message, error) => options.logger.log('warn', message, { error }))
     this.#isSubreaper = becomeSubreaper()
@@ -180,7 +183,14 @@ export class Keeper {
 
   #hello({ ack }: KeeperOperations['hello']['params']): KeeperOperations['hello']['result'] {
     this.#acknowledge(ack)
-    return { protocol: keeperProtocol, version, pid: process.pid, startedAt: this.#startedAt, runs: this.#infos() }
+    return {
+      protocol: keeperProtocol,
+      version,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      runs: this.#infos(),
+      troubles: this.#logs.troubles,
+    }
   }
 
   #spawn(order: SpawnOrder): SpawnResult {

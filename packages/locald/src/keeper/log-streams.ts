@@ -3,8 +3,9 @@ import { isAbsolute, join, normalize } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createFineClock } from '../lib/fine-clock.ts'
 import { SegmentWriter } from '../lib/segment-writer.ts'
+import { LogBudget } from './log-budget.ts'
 import type { Logger } from '../lib/logger.ts'
-import type { LogTarget, TimedOutput } from './protocol.ts'
+import type { LogTarget, StreamTrouble, UnwrittenOutput, TimedOutput } from './protocol.ts'
 
 export type OutputStream = 'pty' | 'stdout' | 'stderr'
 
@@ -17,9 +18,22 @@ const growthMs = 20
 /** That somebody has ended must be told also when the disk hangs. */
 const mostPatienceMs = 1000
 
+/** Part of the limit of all streams that one segment may take. */
+const mostOfTotal = 1 / 8
+
+/** For what the disk refuses, all streams together; one stream alone may have `mostRingBytes`. */
+const ringsBytes = 32 * 1024 * 1024
+const mostRingBytes = 4 * 1024 * 1024
+const leastRingBytes = 256 * 1024
+
+/** Of what the disk has not taken, in one answer. */
+const answerBytes = 256 * 1024
+
 interface OpenStream {
-  readonly target: LogTarget
+  readonly stream: string
   readonly writer: SegmentWriter
+  /** Why the disk refuses what is appended; null: it does not. */
+  trouble: string | null
   /** Runs that write to it. */
   holders: number
   idle: NodeJS.Timeout | null
@@ -30,6 +44,8 @@ export interface LogStreamsOptions {
   readonly directory: string
   /** Output was written and can be read. */
   readonly onGrew: (stream: string) => void
+  /** The disk refuses a stream, or takes it again. */
+  readonly onTrouble: (trouble: StreamTrouble) => void
   readonly logger: Logger
 }
 
@@ -41,14 +57,28 @@ export class LogStreams {
   readonly #grown = new Map<string, boolean>()
   #growth: NodeJS.Timeout | null = null
   readonly #now = createFineClock()
+  readonly #budget: LogBudget
 
   constructor(options: LogStreamsOptions) {
     this.#options = options
+    this.#budget = new LogBudget({
+      directory: options.directory,
+      openSegment: (stream) => this.#streams.get(stream)?.writer.openSegment ?? null,
+      endSegment: (stream) => this.#streams.get(stream)?.writer.endSegment(),
+      logger: options.logger,
+    })
+  }
+
+  /** Streams that the disk refuses at present. */
+  get troubles(): readonly StreamTrouble[] {
+    return [...this.#streams.values()].flatMap(({ stream, trouble }) => (trouble === null ? [] : [{ stream, trouble }]))
   }
 
   /** A run begins to write: the stream stays open until as many calls of `release`. */
   hold(target: LogTarget): void {
     const open = this.#open(target)
+    open.writer.limit(limitsOf(target))
+    if (target.totalBytes !== undefined) this.#budget.limit(target.totalBytes)
     open.holders++
     this.#closeWhenIdle(open)
   }
@@ -97,26 +127,55 @@ export class LogStreams {
     done.abort()
   }
 
+  /** What the disk has not taken of a stream, from this position on. */
+  unwritten(stream: string, from: number): UnwrittenOutput {
+    const writer = this.#streams.get(stream)?.writer
+    if (writer === undefined || !writer.failing) return { frames: '', end: 0, lastRun: 0 }
+    const { bytes, end } = writer.waiting(from, answerBytes)
+    return { frames: bytes.toString('base64'), end, lastRun: writer.lastRun }
+  }
+
   async close(): Promise<void> {
+    if (this.#growth !== null) clearTimeout(this.#growth)
+    await this.#budget.close()
     await Promise.all([...this.#streams.values()].map((open) => this.#close(open)))
   }
 
   #open(target: LogTarget): OpenStream {
-    const { stream, segmentBytes, segments } = target
+    const { stream } = target
     const found = this.#streams.get(stream)
-    if (found !== undefined && !canReplace(found, target)) return found
+    if (found !== undefined) return found
     if (!isBelow(stream)) throw new Error(`Cannot log to "${stream}": it is not below the log directory`)
-    if (found !== undefined) void this.#close(found)
+    let trouble: string | null = null
     const writer = new SegmentWriter(join(this.#options.directory, stream), {
-      segmentBytes,
-      segments,
-      onFlushed: () => this.#grew(stream),
-      onError: (error) => this.#options.logger.log('error', 'Cannot write a log stream', { stream, error }),
+      ...limitsOf(target),
+      ringBytes: () => Math.max(leastRingBytes, Math.min(mostRingBytes, ringsBytes / this.#streams.size)),
+      onFlushed: (bytes) => {
+        this.#budget.wrote(bytes)
+        this.#grew(stream)
+      },
+      onWaiting: () => this.#grew(stream),
+      onError: (error) => {
+        this.#options.logger.log('error', 'Cannot write a log stream', { stream, error })
+        trouble = codeOf(error)
+        this.#setTrouble(stream, trouble)
+      },
+      onRecovered: () => {
+        this.#options.logger.log('info', 'The log stream is written again', { stream })
+        this.#setTrouble(stream, null)
+      },
     })
-    const open: OpenStream = { target, writer, holders: 0, idle: null }
+    // A folder that cannot be opened is told of before there is a stream to note it in.
+    const open: OpenStream = { stream, writer, trouble, holders: 0, idle: null }
     this.#streams.set(stream, open)
     this.#closeWhenIdle(open)
     return open
+  }
+
+  #setTrouble(stream: string, trouble: string | null): void {
+    const open = this.#streams.get(stream)
+    if (open !== undefined) open.trouble = trouble
+    this.#options.onTrouble({ stream, trouble })
   }
 
   /** At once when it was silent; a stream that grows all the time is told of now and then. */
@@ -127,7 +186,7 @@ export class LogStreams {
     }
     this.#grown.set(stream, false)
     this.#options.onGrew(stream)
-    this.#growth ??= setTimeout(() => this.#tellGrowth(), growthMs)
+    if (this.#growth === null) this.#growth = setTimeout(() => this.#tellGrowth(), growthMs)
   }
 
   #tellGrowth(): void {
@@ -146,21 +205,33 @@ export class LogStreams {
     if (open.idle !== null) clearTimeout(open.idle)
     open.idle = null
     if (open.holders > 0) return
-    open.idle = setTimeout(() => void this.#close(open), idleMs)
+    const close = (): void => {
+      // What waits for the disk would be lost.
+      if (open.writer.failing) this.#closeWhenIdle(open)
+      else void this.#close(open)
+    }
+    open.idle = setTimeout(close, idleMs)
     open.idle.unref()
   }
 
   async #close(open: OpenStream): Promise<void> {
     if (open.idle !== null) clearTimeout(open.idle)
-    if (this.#streams.get(open.target.stream) === open) this.#streams.delete(open.target.stream)
+    if (this.#streams.get(open.stream) === open) this.#streams.delete(open.stream)
     await open.writer.close()
   }
 }
 
-/** Other limits need another writer, and a folder has one at a time: only when nothing waits in the old one. */
-function canReplace(open: OpenStream, { segmentBytes, segments }: LogTarget): boolean {
-  const isSame = open.target.segmentBytes === segmentBytes && open.target.segments === segments
-  return !isSame && open.holders === 0 && open.writer.bufferedBytes === 0
+/** Small enough that removing whole segments keeps most of what may be kept. */
+function limitsOf({
+  segmentBytes,
+  segments,
+  totalBytes = Infinity,
+}: LogTarget): Pick<LogTarget, 'segmentBytes' | 'segments'> {
+  return { segmentBytes: Math.min(segmentBytes, Math.ceil(totalBytes * mostOfTotal)), segments }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }
 
 function isBelow(stream: string): boolean {

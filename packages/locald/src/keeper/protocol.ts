@@ -62,6 +62,24 @@ export interface LogTarget {
   /** Bytes of a segment, and how many are kept. */
   readonly segmentBytes: number
   readonly segments: number
+  /** Bytes that are kept of all streams together; what was said last holds. Default: no limit. */
+  readonly totalBytes?: number
+}
+
+/** What of a log stream the disk has not taken. */
+export interface UnwrittenOutput {
+  /** Frames as they will be written, base64; empty when there are none. */
+  readonly frames: string
+  /** Position after everything that was recorded; 0 when the disk takes everything. */
+  readonly end: number
+  readonly lastRun: number
+}
+
+/** The disk refuses a log stream; services run on, and the newest output waits in memory. */
+export interface StreamTrouble {
+  readonly stream: string
+  /** The code of the error; null: it is written again. */
+  readonly trouble: string | null
 }
 
 /** Output of which somebody else knows the time: the engine that runs a container. */
@@ -162,6 +180,8 @@ export interface KeeperHello {
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly runs: readonly RunInfo[]
+  /** Since protocol 2: log streams that the disk refuses. */
+  readonly troubles?: readonly StreamTrouble[]
 }
 
 /** What a daemon may ask; `keeper/client.ts` is the typed way to do it. */
@@ -205,6 +225,8 @@ export interface KeeperOperations {
     }
     result: Record<string, never>
   }
+  /** Since protocol 2. What the disk has not taken of a stream, from this position on: a part of it, if it is much. */
+  unwritten: { params: { readonly stream: string; readonly from: number }; result: UnwrittenOutput }
   /** Facts up to and including `seq` are stored by the daemon; their runs, if emptied, may be forgotten. */
   ack: { params: { readonly seq: number }; result: Record<string, never> }
   /** Exits, when nothing runs; the daemon exits by itself. `restart` starts the daemon anew instead, from `program` if given. */
@@ -229,3 +251,5 @@ export type KeeperMessage =
   | { readonly id: number; readonly error: string }
   | { readonly fact: Fact }
   | { readonly grew: string }
+  /** Since protocol 2. */
+  | StreamTrouble

@@ -18,6 +18,7 @@ export class KeeperSession {
       this.#grown.add(stream)
       if (!this.#lines.isCongested) this.#sendGrown()
     },
+    onTrouble: (trouble) => this.#send(trouble),
   }
   #hasEnded = false
 

@@ -172,7 +172,7 @@ function entryCheck(bytes: Buffer): number {
  * Which streams stand within a line after a frame, as long as the run stays the same: another run begins with new
  * lines, and so does what comes after a gap. `lastByte` is the last of the payload.
  */
-export function openAfter(header: FrameHeader, lastByte: number | undefined): number {
+export function openAfter(header: Pick<FrameHeader, 'kind' | 'stream' | 'open'>, lastByte: number | undefined): number {
   if (header.kind === 'gap') return 0
   if (header.kind === 'record' || lastByte === undefined) return header.open
   const bit = openBit(header.stream)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -45,15 +45,23 @@ async function segments(): Promise<string[]> {
 async function recorded(): Promise<Recorded[]> {
   const frames: Recorded[] = []
   for (const { name, firstSeq } of segmentNames(await readdir(directory))) {
-    const bytes = await readFile(join(directory, name))
-    for (let offset = 0; offset < bytes.length;) {
-      const header = readFrameHeader(bytes, offset)
-      if (header === null) throw new Error(`No frame at ${String(offset)} of ${name}`)
-      expect(header.seq).toBe(firstSeq + offset)
-      const from = offset + headerBytes
-      offset = from + header.length
-      frames.push({ ...header, text: bytes.toString('latin1', from, offset) })
-    }
+    const found = framesIn(await readFile(join(directory, name)))
+    expect(found[0]?.seq ?? firstSeq).toBe(firstSeq)
+    frames.push(...found)
+  }
+  return frames
+}
+
+/** Frames that lie side by side, which must be whole. */
+function framesIn(bytes: Buffer): Recorded[] {
+  const frames: Recorded[] = []
+  for (let offset = 0; offset < bytes.length;) {
+    const header = readFrameHeader(bytes, offset)
+    if (header === null) throw new Error(`No frame at ${String(offset)}`)
+    expect(header.seq).toBe((frames[0]?.seq ?? header.seq) + offset)
+    const from = offset + headerBytes
+    offset = from + header.length
+    frames.push({ ...header, text: bytes.toString('latin1', from, offset) })
   }
   return frames
 }
@@ -237,7 +245,11 @@ describe('SegmentWriter', () => {
   })
 
   test('drops the oldest of what waits when it is not paused, and accounts for it', async () => {
-    const writer = new SegmentWriter(directory, { segmentBytes: 100_000_000, segments: 2, ringBytes: 2 * 1024 * 1024 })
+    const writer = new SegmentWriter(directory, {
+      segmentBytes: 100_000_000,
+      segments: 2,
+      ringBytes: () => 2 * 1024 * 1024,
+    })
     for (let i = 0; i < 4000; i++) writer.append(output(Buffer.alloc(4000, i % 256), { at: 1000 + i * 10 }))
     expect(writer.bufferedBytes).toBeLessThan(2.5 * 1024 * 1024)
     await writer.close()
@@ -254,7 +266,7 @@ describe('SegmentWriter', () => {
     const errors: unknown[] = []
     const writer = new SegmentWriter(directory, {
       ...limits,
-      ringBytes: 600_000,
+      ringBytes: () => 600_000,
       onError: (error) => errors.push(error),
     })
     expect(writer.failing).toBe(true)
@@ -274,6 +286,85 @@ describe('SegmentWriter', () => {
     const account: unknown = JSON.parse(frames[0]?.text ?? '')
     expect(account).toMatchObject({ reason: 'ENOTDIR', bytes: (100 - (frames.length - 1)) * 20_000 })
     expect(frames.at(-1)?.at).toBe(1990)
+  })
+
+  test('shows what waits exactly as it is written later, also what has lost its beginning', async () => {
+    await mkdir(join(base, 'project'))
+    await write(output('before\n'))
+    // The folder is opened at the end of what is there; then a file takes its place.
+    let troubles = 0
+    const writer = new SegmentWriter(directory, {
+      segmentBytes: 1,
+      segments: 1000,
+      ringBytes: () => 100_000,
+      onError: () => troubles++,
+      onRecovered: () => (troubles += 100),
+    })
+    await rename(directory, join(base, 'kept'))
+    await writeFile(directory, 'in the way')
+    const append = (from: number, count: number): void => {
+      for (let i = from; i < from + count; i++) {
+        writer.append(output(`${String(i)} ${'x'.repeat(1000)}`, { at: 1000 + i * 10, stream: 'stdout' }))
+      }
+    }
+    append(0, 50)
+    expect(await writer.flush()).toBe(false)
+    const first = framesIn(writer.waiting(0, Infinity).bytes)
+    expect(first).toHaveLength(50)
+    expect(first[0]).toMatchObject({ seq: 7 + headerBytes, kind: 'output' })
+    append(50, 250)
+    expect(await writer.flush()).toBe(false)
+    const { bytes, end } = writer.waiting(0, Infinity)
+    const frames = framesIn(bytes)
+    expect(frames[0]?.kind).toBe('gap')
+    const account = JSON.parse(frames[0]?.text ?? '') as { bytes: number; frames: number; reason: string }
+    expect(account.reason).toBe('EEXIST')
+    expect(account.frames + frames.length - 1).toBe(300)
+    expect(frames.at(-1)?.text).toMatch(/^299 /)
+    expect(end).toBe((frames.at(-1)?.seq ?? 0) + headerBytes + (frames.at(-1)?.length ?? 0))
+    const middle = frames[20]?.seq ?? 0
+    expect(framesIn(writer.waiting(middle, 3000).bytes)).toEqual(frames.slice(20, 23))
+    expect(writer.waiting(end, Infinity).bytes).toHaveLength(0)
+
+    await rm(directory)
+    await rename(join(base, 'kept'), directory)
+    expect(await writer.flush()).toBe(true)
+    await writer.close()
+    const [before, ...written] = await recorded()
+    expect(before?.text).toBe('before\n')
+    expect(written).toEqual(frames)
+    expect(troubles).toBe(101)
+  })
+
+  test('gives what was shown while it waited no other end', async () => {
+    await writeFile(join(base, 'project'), 'in the way')
+    const writer = new SegmentWriter(directory, limits)
+    writer.append(output('a'))
+    const shown = writer.waiting(0, Infinity)
+    writer.append(output('b'))
+    expect(framesIn(writer.waiting(shown.end, Infinity).bytes).map(({ text }) => text)).toEqual(['b'])
+    await rm(join(base, 'project'))
+    await writer.close()
+    expect((await recorded()).map(({ text }) => text)).toEqual(['a', 'b'])
+  })
+
+  test('begins a new segment when asked to, and takes other limits', async () => {
+    const writer = new SegmentWriter(directory, limits)
+    writer.append(output('a'))
+    await writer.flush()
+    expect([writer.openSegment]).toEqual(await segments())
+    writer.endSegment()
+    expect(writer.openSegment).toBe(null)
+    writer.append(output('b'))
+    await writer.flush()
+    expect(await segments()).toHaveLength(2)
+    writer.limit({ segmentBytes: 1, segments: 3 })
+    for (const text of 'cdefgh') {
+      writer.append(output(text))
+      await writer.flush()
+    }
+    await writer.close()
+    expect((await recorded()).map(({ text }) => text)).toEqual(['f', 'g', 'h'])
   })
 
   test('ignores what is appended after close(), which may be called twice', async () => {

@@ -29,6 +29,7 @@ import {
   segmentName,
   segmentNames,
   writeFrameHeader,
+  type FrameHeader,
   type FrameKind,
   type FrameStream,
   type IndexEntry,
@@ -40,12 +41,23 @@ export interface SegmentWriterOptions {
   readonly segmentBytes: number
   /** How many segments are kept, the one being written among them. */
   readonly segments: number
-  /** Something was written and can be read now. */
-  readonly onFlushed?: () => void
-  /** The disk refused; called once until writing works again. */
+  /** So many bytes were written and can be read now. */
+  readonly onFlushed?: (bytes: number) => void
+  /** The disk refuses what is appended; `onRecovered` follows once it has taken what was waiting. */
   readonly onError?: (error: unknown) => void
+  readonly onRecovered?: () => void
+  /** The disk refuses, and this was appended all the same: it is to be read by `waiting`. */
+  readonly onWaiting?: () => void
   /** Bytes that wait in memory at most: beyond, the oldest are dropped and counted. Default 4 MiB. */
-  readonly ringBytes?: number
+  readonly ringBytes?: () => number
+}
+
+/** What the disk has not taken yet. */
+export interface WaitingFrames {
+  /** Whole frames, complete as they will be written; empty when there are none. */
+  readonly bytes: Buffer
+  /** Position after everything that was appended. */
+  readonly end: number
 }
 
 /** A chunk to record. */
@@ -77,11 +89,15 @@ const coalesceMs = 5
 const busyWriteMs = 8
 const smallBlockBytes = 16 * 1024
 const largeBlockBytes = 256 * 1024
+/** No account of a loss is longer. */
+const gapBytes = 256
 const retryMs = { first: 250, longest: 4000 }
 
-/** Frames on their way to the disk. Headers lack `seq` and check until the block is sealed. */
+/** Frames on their way to the disk. Headers lack their check until the block is sealed. */
 interface Block {
   readonly bytes: Buffer
+  /** Position of its first byte in the stream. */
+  seq: number
   used: number
   /** Up to here it is on the disk; always between two frames. */
   written: number
@@ -94,6 +110,8 @@ interface Block {
 interface Loss {
   readonly bytes: number
   readonly frames: number
+  /** Position of the first of it. */
+  readonly from: number
 }
 
 /** The frame that the next chunk may still be added to. */
@@ -128,14 +146,17 @@ const closeFile = promisify(close)
 export class SegmentWriter {
   readonly #directory: string
   readonly #options: SegmentWriterOptions
-  readonly #ringBytes: number
-  readonly #pauseBytes: number
-  readonly #blockBytes: number
+  #segmentBytes: number
+  #segments: number
   #segment: OpenSegment | null = null
+  #isSegmentOver = false
   /** Position of the next frame on the disk. */
   #seq = 0
+  /** Position of the next frame that is appended. */
+  #end = 0
+  /** What that frame will say of the ones before it. */
   #open = 0
-  #diskRun = 0
+  #openRun = 0
   #lastRun = 0
   #opened = false
   #blocks: Block[] = []
@@ -158,9 +179,8 @@ export class SegmentWriter {
   constructor(directory: string, options: SegmentWriterOptions) {
     this.#directory = directory
     this.#options = options
-    this.#ringBytes = options.ringBytes ?? 4 * 1024 * 1024
-    this.#pauseBytes = Math.min(pauseBytes, this.#ringBytes / 2)
-    this.#blockBytes = Math.min(largeBlockBytes, Math.max(options.segmentBytes, 4096))
+    this.#segmentBytes = options.segmentBytes
+    this.#segments = options.segments
     try {
       this.#openDirectory()
     } catch (error) {
@@ -183,6 +203,46 @@ export class SegmentWriter {
     return this.#failure !== null
   }
 
+  /** Name of the segment that is being written; null before the first, and once it is over. */
+  get openSegment(): string | null {
+    return this.#isSegmentOver ? null : (this.#segment?.name ?? null)
+  }
+
+  /** From the next write on. */
+  limit({ segmentBytes, segments }: Pick<SegmentWriterOptions, 'segmentBytes' | 'segments'>): void {
+    this.#segmentBytes = segmentBytes
+    this.#segments = segments
+  }
+
+  /** Adds no more to the segment at hand, so that it may be removed. */
+  endSegment(): void {
+    this.#isSegmentOver = this.#segment !== null
+  }
+
+  /** Frames from `position` on, or from the next one that was not dropped, with the account of those before it. */
+  waiting(position: number, mostBytes: number): WaitingFrames {
+    const parts: Buffer[] = []
+    let bytes = 0
+    for (const block of this.#blocks) {
+      if (block.seq + block.used <= position) continue
+      if (bytes >= mostBytes) break
+      if (block.lost !== null && position < block.seq) parts.push(...this.#gapFrame(block, block.lost))
+      const sealed = Buffer.from(block.bytes.subarray(0, block.used))
+      seal(sealed, block.written)
+      let from = block.written
+      for (; from < sealed.length && block.seq + from < position;) from += frameLength(sealed, from)
+      let to = from
+      while (to < sealed.length && bytes < mostBytes) {
+        bytes += frameLength(sealed, to)
+        to += frameLength(sealed, to)
+      }
+      parts.push(sealed.subarray(from, to))
+    }
+    // What was read must stay as it is: the next chunk gets a frame of its own.
+    this.#last = null
+    return { bytes: Buffer.concat(parts), end: this.#end }
+  }
+
   /**
    * Records a chunk. False: more is waiting than should; read no more from the source until `drained` resolves.
    * Going on all the same loses the oldest of what waits. After `close`, chunks are ignored.
@@ -193,6 +253,7 @@ export class SegmentWriter {
     if (chunk.kind === 'output') this.#appendOutput(chunk)
     else if (chunk.bytes.length <= maxPayloadBytes) this.#addFrame(chunk, chunk.bytes)
     this.#boundRing()
+    if (this.#failure !== null) this.#options.onWaiting?.()
     this.#schedule()
     return !this.#shouldPause()
   }
@@ -234,7 +295,7 @@ export class SegmentWriter {
     this.#segment = null
     this.#blocks = []
     this.#bufferedBytes = 0
-    this.#settleWaiters()
+    this.#settleWaiters({ areAllDue: true })
   }
 
   #appendOutput(chunk: Chunk): void {
@@ -242,7 +303,7 @@ export class SegmentWriter {
     while (rest.length > 0) {
       const taken = this.#extendLast(chunk, rest)
       if (taken === 0) {
-        const part = rest.subarray(0, Math.min(maxOutputBytes, this.#blockBytes - headerBytes))
+        const part = rest.subarray(0, Math.min(maxOutputBytes, this.#blockBytes() - headerBytes))
         this.#addFrame(chunk, part)
         rest = rest.subarray(part.length)
       } else rest = rest.subarray(taken)
@@ -263,6 +324,8 @@ export class SegmentWriter {
     last.length += room
     block.bytes.writeUInt32LE(last.length, last.offset)
     this.#bufferedBytes += room
+    this.#end += room
+    this.#noteOpen(last.chunk, bytes[room - 1])
     return room
   }
 
@@ -270,11 +333,32 @@ export class SegmentWriter {
     const { kind, stream, run, at } = chunk
     const block = this.#blockFor(headerBytes + bytes.length)
     const offset = block.used
-    writeFrameHeader(block.bytes, offset, { kind, stream, run, at, length: bytes.length, seq: 0, open: 0 })
+    if (run !== this.#openRun) this.#open = 0
+    this.#openRun = run
+    const header = { kind, stream, run, at, length: bytes.length, seq: this.#end, open: this.#open }
+    writeFrameHeader(block.bytes, offset, header)
     block.bytes.set(bytes, offset + headerBytes)
     block.used += headerBytes + bytes.length
     this.#bufferedBytes += headerBytes + bytes.length
+    this.#end += headerBytes + bytes.length
+    this.#noteOpen(header, bytes.at(-1))
     this.#last = { block, offset, chunk: { kind, stream, run, at }, length: bytes.length }
+  }
+
+  #noteOpen({ kind, stream }: Pick<FrameHeader, 'kind' | 'stream'>, lastByte: number | undefined): void {
+    this.#open = openAfter({ kind, stream, open: this.#open }, lastByte)
+  }
+
+  #blockBytes(): number {
+    return Math.min(largeBlockBytes, Math.max(this.#segmentBytes, 4096))
+  }
+
+  #ringBytes(): number {
+    return this.#options.ringBytes?.() ?? 4 * 1024 * 1024
+  }
+
+  #pauseBytes(): number {
+    return Math.min(pauseBytes, this.#ringBytes() / 2)
   }
 
   #blockFor(bytes: number): Block {
@@ -282,10 +366,11 @@ export class SegmentWriter {
     const fits = last !== undefined && last !== this.#inFlight && last.used + bytes <= last.bytes.length
     if (fits) return last
     // The first block after a pause is small: most streams write a line now and then, and there may be hundreds of them.
-    const size = Math.max(bytes, this.#blocks.length === 0 ? smallBlockBytes : this.#blockBytes)
+    const size = Math.max(bytes, this.#blocks.length === 0 ? smallBlockBytes : this.#blockBytes())
     const reuse = this.#spare !== null && this.#spare.length >= size
     const block: Block = {
       bytes: reuse && this.#spare !== null ? this.#spare : Buffer.allocUnsafeSlow(size),
+      seq: this.#end,
       used: 0,
       written: 0,
       lost: null,
@@ -296,21 +381,27 @@ export class SegmentWriter {
     return block
   }
 
-  /** Drops the oldest blocks beyond the ring, but for the one that the disk is taking just now. */
+  /**
+   * Drops the oldest blocks beyond the ring, but for the one that the disk is taking just now. Positions stay: the account
+   * of what is missing takes the place of the last of it.
+   */
   #boundRing(): void {
-    while (this.#bufferedBytes > this.#ringBytes && this.#blocks.length > 1) {
+    const most = this.#ringBytes()
+    for (;;) {
       const index = this.#blocks[0] === this.#inFlight ? 1 : 0
       const dropped = this.#blocks[index]
       const next = this.#blocks[index + 1]
       if (dropped === undefined || next === undefined) return
-      next.lost = [dropped.lost, dropped.account ?? contentOf(dropped), next.lost].reduce(addLoss)
+      const isTight = dropped.lost !== null && dropped.seq - dropped.lost.from < gapBytes
+      if (this.#bufferedBytes <= most && !isTight) return
+      next.lost = [dropped.lost, lossOf(dropped), next.lost].reduce(addLoss)
       this.#blocks.splice(index, 1)
       this.#bufferedBytes -= dropped.used - dropped.written
     }
   }
 
   #shouldPause(): boolean {
-    return this.#failure === null && this.#bufferedBytes > this.#pauseBytes
+    return this.#failure === null && this.#bufferedBytes > this.#pauseBytes()
   }
 
   #schedule(): void {
@@ -338,7 +429,7 @@ export class SegmentWriter {
     if (this.#running !== null) return
     this.#running = this.#writeAll().finally(() => {
       this.#running = null
-      this.#settleWaiters()
+      this.#settleWaiters({ areAllDue: this.#failure !== null })
       if (this.#failure !== null) this.#retryLater()
       else if (this.#blocks.length > 0) this.#schedule()
     })
@@ -349,10 +440,11 @@ export class SegmentWriter {
     try {
       if (!this.#opened) this.#openDirectory()
       for (let block = this.#blocks[0]; block !== undefined; block = this.#blocks[0]) {
-        await this.#writeBlock(block)
-        this.#failure = null
-        this.#settleWaiters()
-        this.#options.onFlushed?.()
+        const bytes = await this.#writeBlock(block)
+        if (this.#failure !== null && this.#bufferedBytes <= this.#pauseBytes() / 2) this.#recover()
+        this.#settleWaiters({ areAllDue: false })
+        this.#options.onFlushed?.(bytes)
+        if (this.#failure !== null) continue
         // Under a flood there is always a next block; what has come since waits for its turn, so that blocks are large.
         if (this.#flushed.length === 0 && this.#bufferedBytes < largeBlockBytes) break
       }
@@ -362,12 +454,14 @@ export class SegmentWriter {
     this.#lastWriteAt = performance.now()
   }
 
-  async #writeBlock(waiting: Block): Promise<void> {
+  /** Resolves with how many bytes it wrote. */
+  async #writeBlock(waiting: Block): Promise<number> {
     const block = waiting.lost === null ? waiting : this.#gapBefore(waiting, waiting.lost)
+    const bytes = block.used - block.written
     this.#inFlight = block
     try {
       const segment = this.#segmentFor(block)
-      const entries = this.#seal(block, segment)
+      const entries = seal(block.bytes.subarray(0, block.used), block.written, segment.indexedSeq)
       await this.#writeFrames(block, segment)
       await this.#writeIndex(segment, entries)
     } finally {
@@ -375,37 +469,52 @@ export class SegmentWriter {
       if (this.#last?.block === block) this.#last = null
     }
     this.#blocks.shift()
-    this.#spare = block.bytes.length === this.#blockBytes && this.#blocks.length > 0 ? block.bytes : null
+    this.#spare = block.bytes.length === this.#blockBytes() && this.#blocks.length > 0 ? block.bytes : null
+    return bytes
   }
 
   /** A block of its own, before `block`, with the account of what is missing there. */
   #gapBefore(block: Block, lost: Loss): Block {
-    const account: GapAccount = { reason: this.#failure?.code ?? 'overload', ...lost }
-    const payload = Buffer.from(JSON.stringify(account))
-    const { run, at } = readUncheckedHeader(block.bytes, block.written)
-    const bytes = Buffer.alloc(headerBytes + payload.length)
-    writeFrameHeader(bytes, 0, { kind: 'gap', stream: 'none', run, at, length: payload.length, seq: 0, open: 0 })
-    payload.copy(bytes, headerBytes)
     block.lost = null
-    const gap: Block = { bytes, used: bytes.length, written: 0, lost: null, account: lost }
+    const [bytes] = this.#gapFrame(block, lost)
+    if (bytes === undefined) return block
+    const seq = block.seq + block.written - bytes.length
+    const gap: Block = { bytes, seq, used: bytes.length, written: 0, lost: null, account: lost }
     this.#blocks.unshift(gap)
     this.#bufferedBytes += bytes.length
     return gap
   }
 
-  /** The segment this block goes to: a new one when it would grow too long. */
+  /** None when it does not fit, which takes the smallest of blocks. */
+  #gapFrame(block: Block, { bytes, frames, from }: Loss): Buffer[] {
+    const account: GapAccount = { reason: this.#failure?.code ?? 'overload', bytes, frames }
+    const payload = Buffer.from(JSON.stringify(account))
+    const length = headerBytes + payload.length
+    const { run, at, seq: end } = readUncheckedHeader(block.bytes, block.written)
+    if (end - from < length) return []
+    const gap = Buffer.alloc(length)
+    const header = { kind: 'gap', stream: 'none', run, at, length: payload.length, seq: end - length, open: 0 } as const
+    writeFrameHeader(gap, 0, header)
+    payload.copy(gap, headerBytes)
+    return [gap]
+  }
+
+  /** The segment this block goes to: a new one when it would grow too long, or when something is missing before the block. */
   #segmentFor(block: Block): OpenSegment {
     const current = this.#segment
     const length = block.used - block.written
-    if (current !== null) {
+    const position = block.seq + block.written
+    if (current !== null && !this.#isSegmentOver && position === this.#seq) {
       const size = this.#seq - current.firstSeq
-      if (size === 0 || size + length <= this.#options.segmentBytes) return current
+      if (size === 0 || size + length <= this.#segmentBytes) return current
     }
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
-    const name = segmentName(this.#seq, readUncheckedHeader(block.bytes, block.written).at)
+    const name = segmentName(position, readUncheckedHeader(block.bytes, block.written).at)
     const fd = openSync(join(this.#directory, name), 'w+', 0o600)
     if (current !== null) close(current.fd, () => undefined)
-    this.#segment = { fd, name, firstSeq: this.#seq, indexedSeq: this.#seq, indexBytes: 0 }
+    this.#segment = { fd, name, firstSeq: position, indexedSeq: position, indexBytes: 0 }
+    this.#isSegmentOver = false
+    this.#seq = position
     this.#removeOldest()
     return this.#segment
   }
@@ -413,34 +522,9 @@ export class SegmentWriter {
   /** Removal is not worth failing for: what could not be removed now is met again at the next rotation. */
   #removeOldest(): void {
     const names = segmentNames(readdirSync(this.#directory))
-    for (const { name } of names.slice(0, Math.max(0, names.length - this.#options.segments))) {
+    for (const { name } of names.slice(0, Math.max(0, names.length - this.#segments))) {
       for (const file of [indexName(name), name]) void unlink(join(this.#directory, file)).catch(() => undefined)
     }
-  }
-
-  /** Completes the headers of what is not written yet, and returns the index entries that are due within it. */
-  #seal(block: Block, segment: OpenSegment): IndexEntry[] {
-    const entries: IndexEntry[] = []
-    let seq = this.#seq
-    let open = this.#open
-    let run = this.#diskRun
-    let indexedSeq = segment.indexedSeq
-    for (let offset = block.written; offset < block.used;) {
-      const unsealed = readUncheckedHeader(block.bytes, offset)
-      if (unsealed.run !== run) open = 0
-      const header = { ...unsealed, seq, open }
-      run = header.run
-      writeFrameHeader(block.bytes, offset, header)
-      if (seq - indexedSeq >= indexSpacing) {
-        entries.push({ seq, at: header.at, run, open })
-        indexedSeq = seq
-      }
-      const next = offset + headerBytes + header.length
-      open = openAfter(header, header.length === 0 ? undefined : block.bytes[next - 1])
-      seq += next - offset
-      offset = next
-    }
-    return entries
   }
 
   async #writeFrames(block: Block, segment: OpenSegment): Promise<void> {
@@ -465,8 +549,6 @@ export class SegmentWriter {
       const header = readUncheckedHeader(block.bytes, block.written)
       const next = block.written + headerBytes + header.length
       if (next > reached) return
-      this.#open = openAfter(header, header.length === 0 ? undefined : block.bytes[next - 1])
-      this.#diskRun = header.run
       this.#seq += next - block.written
       this.#bufferedBytes -= next - block.written
       block.written = next
@@ -496,6 +578,22 @@ export class SegmentWriter {
       if (continued) break
     }
     this.#opened = true
+    this.#moveWaiting()
+  }
+
+  /** What was appended before the folder could be opened was numbered as if it were empty. */
+  #moveWaiting(): void {
+    const offset = this.#seq
+    if (offset === 0) return
+    for (const block of this.#blocks) {
+      block.seq += offset
+      if (block.lost !== null) block.lost = { ...block.lost, from: block.lost.from + offset }
+      for (let at = block.written; at < block.used; at += frameLength(block.bytes, at)) {
+        const header = readUncheckedHeader(block.bytes, at)
+        writeFrameHeader(block.bytes, at, { ...header, seq: header.seq + offset })
+      }
+    }
+    this.#end += offset
   }
 
   /** Takes up the stream at the end of this segment; false when it holds not one frame to tell the last run by. */
@@ -519,8 +617,10 @@ export class SegmentWriter {
         kept = scan.state !== 'damaged'
         this.#seq = kept ? scan.end : scan.fileEnd
         if (kept) {
-          this.#open = scan.open
-          this.#diskRun = scan.lastRun
+          if (this.#blocks.length === 0) {
+            this.#open = scan.open
+            this.#openRun = scan.lastRun
+          }
           const indexedSeq = scan.entries.at(-1)?.seq ?? firstSeq
           const indexBytes = Math.max(0, scan.entries.length - 1) * indexEntryBytes
           this.#segment = { fd, name, firstSeq, indexedSeq, indexBytes }
@@ -551,6 +651,11 @@ export class SegmentWriter {
     this.#settleDrained()
   }
 
+  #recover(): void {
+    this.#failure = null
+    this.#options.onRecovered?.()
+  }
+
   #retryLater(): void {
     const failure = this.#failure
     if (failure === null || this.#closed !== null) return
@@ -559,31 +664,55 @@ export class SegmentWriter {
   }
 
   #settleDrained(): void {
-    if (this.#failure === null && this.#bufferedBytes > this.#pauseBytes / 2) return
+    if (this.#failure === null && this.#bufferedBytes > this.#pauseBytes() / 2) return
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 
-  #settleWaiters(): void {
+  /** Those whose block is written, or all that there are. */
+  #settleWaiters({ areAllDue }: { areAllDue: boolean }): void {
     this.#settleDrained()
-    const waiting = this.#flushed.filter(({ block }) => this.#failure === null && this.#blocks.includes(block))
+    const waiting = this.#flushed.filter(({ block }) => !areAllDue && this.#blocks.includes(block))
     const settled = this.#flushed.filter((waiter) => !waiting.includes(waiter))
     this.#flushed = waiting
     for (const { block, resolve } of settled) resolve(!this.#blocks.includes(block))
   }
 }
 
-function contentOf(block: Block): Loss {
-  let loss: Loss = { bytes: 0, frames: 0 }
-  for (let offset = block.written; offset < block.used;) {
+function frameLength(bytes: Buffer, offset: number): number {
+  return headerBytes + bytes.readUInt32LE(offset)
+}
+
+/**
+ * Completes the headers of the frames from `from` on; returns the index entries that are due among them, the last one
+ * before lying at `indexedSeq`.
+ */
+function seal(bytes: Buffer, from: number, indexedSeq = 0): IndexEntry[] {
+  const entries: IndexEntry[] = []
+  let last = indexedSeq
+  for (let offset = from; offset < bytes.length; offset += frameLength(bytes, offset)) {
+    const header = readUncheckedHeader(bytes, offset)
+    writeFrameHeader(bytes, offset, header)
+    if (header.seq - last < indexSpacing) continue
+    const { seq, at, run, open } = header
+    entries.push({ seq, at, run, open })
+    last = seq
+  }
+  return entries
+}
+
+function lossOf(block: Block): Loss {
+  if (block.account !== null) return block.account
+  let loss: Loss = { bytes: 0, frames: 0, from: block.seq + block.written }
+  for (let offset = block.written; offset < block.used; offset += frameLength(block.bytes, offset)) {
     const { length } = readUncheckedHeader(block.bytes, offset)
-    loss = { bytes: loss.bytes + length, frames: loss.frames + 1 }
-    offset += headerBytes + length
+    loss = { ...loss, bytes: loss.bytes + length, frames: loss.frames + 1 }
   }
   return loss
 }
 
-function addLoss(a: Loss | null, b: Loss | null): Loss {
-  return { bytes: (a?.bytes ?? 0) + (b?.bytes ?? 0), frames: (a?.frames ?? 0) + (b?.frames ?? 0) }
+function addLoss(a: Loss | null, b: Loss | null): Loss | null {
+  if (a === null || b === null) return a ?? b
+  return { bytes: a.bytes + b.bytes, frames: a.frames + b.frames, from: Math.min(a.from, b.from) }
 }
 
 async function writeAt(path: string, bytes: Buffer, position: number): Promise<void> {
