@@ -1,6 +1,4 @@
 // What a service is besides a process that is up: tasks, replicas, watched files, schedules.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createHarness } from '../support/harness.ts'
 import { findLeftovers } from '../support/leftovers.ts'
@@ -27,7 +25,7 @@ test('examples/task-test: a task runs again only for a dependent that is about t
 
   // The definition of something else is none of its business; its own is.
   const { run } = await project.service('web')
-  const toml = readFileSync(join(project.directory, 'locald.toml'), 'utf8')
+  const toml = project.read('locald.toml')
   project.write('locald.toml', toml.replace('echo cleaned', 'echo tidied'))
   await project.up()
   expect((await project.service('migrate')).run).toBe(2)

@@ -43,6 +43,8 @@ export interface Project {
   up(...args: readonly string[]): Promise<CliResult>
   start(...args: readonly string[]): RunningCli
   write(file: string, text: string): void
+  read(file: string): string
+  remove(file: string): void
   status(): Promise<ProjectStatus>
   /** The first instance of a service. */
   service(name: string): Promise<ServiceSnapshot>
@@ -110,6 +112,8 @@ export function createHarness(): Harness {
       write: (file, text) => {
         writeFiles(root, { [file]: text })
       },
+      read: (file) => readFileSync(join(root, file), 'utf8'),
+      remove: (file) => rmSync(join(root, file)),
       status,
       service: async (name) => {
         const found = (await status()).services.find((service) => service.name === name)

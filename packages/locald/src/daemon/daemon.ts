@@ -171,7 +171,8 @@ export class Daemon implements DaemonControl {
     const layers = await readEnvLayers(plan.config)
     const flags = supervisor.state.projects.get(plan.id)?.planned.flags ?? {}
     const notify = this.#notifyOf(plan, instance)
-    return environmentFor(plan, instance, { layers, shell: shells.of(plan.id), flags, ...notify }).variables
+    const seen = record === undefined ? plan : supervisor.planSeenBy(plan.id, instance.service)
+    return environmentFor(seen, instance, { layers, shell: shells.of(plan.id), flags, ...notify }).variables
   }
 
   /** Where what runs of an instance can notify now. */
