@@ -18,7 +18,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'built',
-          include: ['packages/*/tests/**/*.test.ts', 'tests/e2e/**/*.test.ts'],
+          include: ['packages/*/tests/**/*.test.ts', 'tests/{e2e,chaos}/**/*.test.ts'],
           globalSetup: ['tests/support/build-setup.ts', 'tests/support/suite-setup.ts'],
         },
       },
