@@ -1,6 +1,6 @@
 // Requests and answers of the HTTP API (version 1), as plain types: the command line reads answers without a parser.
 import type { OrderKind } from './events.ts'
-import type { HealthSource, ProjectStatus, ServiceSnapshot } from './service.ts'
+import type { HealthSource, ProjectStatus, ServiceSnapshot, ServiceState } from './service.ts'
 
 /** Prefix of every path of this version of the API. */
 export const apiPrefix = '/v1'
@@ -54,6 +54,57 @@ export interface LogLine {
   readonly cursor?: string
 }
 
+/** Characters of a terminal. */
+export interface TerminalSize {
+  readonly cols: number
+  readonly rows: number
+}
+
+/**
+ * One line of GET /v1/attach: the terminal of an instance as it goes on. `cursor` is where to go on from when the connection
+ * breaks after this line. Follows the instance over restarts; ends after `ended`.
+ */
+export type AttachMessage = { readonly cursor: string } & (
+  /** The first line. `data`: what to show first, base64; empty when it goes on from a cursor. */
+  | {
+      readonly type: 'attached'
+      readonly service: string
+      readonly run: number
+      readonly tty: boolean
+      readonly data: string
+    }
+  /** Bytes as they were written, base64. */
+  | { readonly type: 'output'; readonly run: number; readonly data: string }
+  | { readonly type: 'started' | 'exited'; readonly run: number; readonly text: string }
+  /** So many bytes of output cannot be read any more. */
+  | { readonly type: 'missing'; readonly bytes: number }
+  /** The instance is down and stays so by itself. */
+  | { readonly type: 'ended'; readonly state: ServiceState; readonly reason: string | null }
+)
+
+/** POST /v1/attach/input: what somebody types. */
+export interface AttachInput extends ProjectSelector {
+  /** The instance's label. */
+  readonly service: string
+  /** Chosen by the client and unguessable, the same for as long as it is attached. */
+  readonly client: string
+  /** Grows with each request of this client: what is sent twice is typed once. */
+  readonly seq: number
+  /** The run that the client sees; what was meant for one that is over is not given to the next. */
+  readonly run: number
+  /** base64; empty when only the size has changed. */
+  readonly data: string
+  /** Of the client's terminal; null when it has none. */
+  readonly size: TerminalSize | null
+  /** An answer of the client's terminal, which nobody typed. */
+  readonly reply?: boolean
+}
+
+/** False when the service cannot take it now, or the run is over. */
+export interface AttachInputAnswer {
+  readonly taken: boolean
+}
+
 /** One variable of `env SERVICE --json`. */
 export interface EnvVariable {
   readonly name: string
@@ -88,6 +139,37 @@ export interface PortHolder {
   readonly user: string | null
 }
 
+/** What one instance has said over its notify socket in its current or last run. */
+export interface NotifyReport {
+  readonly instance: number
+  /** It sent READY=1. */
+  readonly ready: boolean
+  readonly status: string | null
+  readonly phase: 'reloading' | 'stopping' | null
+  readonly errno: number | null
+  readonly main_pid: number | null
+  /** Null when it need not give signs of life. */
+  readonly watchdog: { readonly interval_ms: number; readonly missed: boolean } | null
+  /** How many messages did not count. */
+  readonly refused: number
+  /** The latest, oldest first. */
+  readonly messages: readonly {
+    /** ISO 8601. */
+    readonly at: string
+    readonly text: string
+    /** 0 where it is not known. */
+    readonly pid: number
+    readonly uid: number
+    readonly command: string | null
+    readonly accepted: boolean
+    readonly verdict: 'member' | 'exited' | 'unverified' | 'outside' | 'unknown-user' | 'malformed' | 'oversized'
+    /** The verdict in words. */
+    readonly reason: string
+    /** How many refused messages it stands for. */
+    readonly count: number
+  }[]
+}
+
 /** `why SERVICE --json`. */
 export interface WhyAnswer {
   readonly service: string
@@ -103,6 +185,8 @@ export interface WhyAnswer {
     readonly last_output: string | null
     readonly at: string | null
   } | null
+  /** What its instances have said over their notify sockets, refused messages too. Of those that said nothing, none. */
+  readonly notify?: readonly NotifyReport[]
   readonly ports: readonly PortRow[]
   readonly last_lines: readonly LogLine[]
   /** What to do, one step each. */

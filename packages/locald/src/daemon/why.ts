@@ -2,6 +2,7 @@
 import type { LogLine, PortRow, ServiceSnapshot, WhyAnswer } from '@locald/protocol'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { Instance } from '../supervisor/instance.ts'
+import { notifyReport } from './notify-report.ts'
 
 export interface WhySubject {
   readonly service: ServicePlan
@@ -21,12 +22,14 @@ export function explain(subject: WhySubject): WhyAnswer {
   const chain = worst === undefined ? [] : chainFrom(worst, subject.others)
   const root = chain.at(-1)
   const health = instances.map((i) => i.memory.health).find((h) => h !== null) ?? null
+  const notify = instances.flatMap((each, index) => notifyReport(index + 1, each, service.config) ?? [])
   return {
     service: service.name,
     snapshots,
     summary: worst === undefined ? `${service.name} has not been started` : summaryOf(worst, root),
     chain,
     probe: probeOf(service, worst, health),
+    ...(notify.length === 0 ? {} : { notify }),
     ports,
     last_lines: lastLines,
     advice: worst === undefined ? [`Start it: locald up ${service.name}`] : adviceFor(worst, root, ports, service),

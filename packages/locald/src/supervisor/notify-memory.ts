@@ -2,6 +2,7 @@
 import { getSystemErrorMap } from 'node:util'
 import type { NotifyRefusal, NotifySender } from '../keeper/protocol.ts'
 import { stripAnsi } from '../lib/terminal-text.ts'
+import { unreachable } from '../lib/unreachable.ts'
 import type { InstanceMemory } from './instance.ts'
 
 /** One message, or several that came too quickly, for people. */
@@ -84,6 +85,39 @@ export function afterRefused(
   }
 }
 
+/** Whether a message counted. */
+export function isCounted({ verdict }: NotifyMessage): boolean {
+  return verdict === 'member' || verdict === 'exited' || verdict === 'unverified'
+}
+
+/** Why a message counts, or why it does not, as the end of a sentence about its sender. */
+export function whyJudged({ verdict, sender }: NotifyMessage): string {
+  switch (verdict) {
+    case 'member':
+      return 'it is one of its processes'
+    case 'exited':
+      return `it had exited when it was looked at; user ${sender.uid} runs processes of this service`
+    case 'unverified':
+      return 'this system does not tell who sends'
+    case 'outside':
+      return 'it is not one of its processes'
+    case 'unknown-user':
+      return `it had exited when it was looked at, and user ${sender.uid} runs nothing of this service`
+    case 'malformed':
+      return 'it is no list of assignments'
+    case 'oversized':
+      return 'it is longer than 4096 bytes'
+    default:
+      return unreachable(verdict)
+  }
+}
+
+/** "pid 42 (node server.js)". */
+export function describeSender({ pid, command }: NotifyMessage['sender']): string {
+  const shown = command === null ? null : oneLine(command, 60)
+  return shown === null || shown === '' ? `pid ${pid}` : `pid ${pid} (${shown})`
+}
+
 /** Why it is not healthy whatever its checks say; null when they decide. */
 export function overruling(memory: NotifyMemory | null): string | null {
   if (memory === null) return null
@@ -100,9 +134,17 @@ export function healthShown({ health, notify }: InstanceMemory): InstanceMemory[
   const overruled = overruling(notify)
   if (overruled !== null) return { source: 'notify', message: join(overruled, words), output: null }
   const phase = notify.phase === 'reloading' ? 'Reloading' : ''
-  if (health !== null) return { ...health, message: join(health.message, phase, words) }
+  const refused = health?.source === 'notify' && !notify.isReady ? refusedReadiness(notify) : ''
+  if (health !== null) return { ...health, message: join(health.message, refused, phase, words) }
   const alone = join(phase, words)
   return alone === '' ? null : { source: 'process', message: alone, output: null }
+}
+
+/** What is worth knowing while it is waited for. */
+function refusedReadiness({ messages }: NotifyMemory): string {
+  const refused = messages.findLast((message) => !isCounted(message))
+  if (refused === undefined) return ''
+  return `refused "${refused.text}" of ${describeSender(refused.sender)}: ${whyJudged(refused)}`
 }
 
 /** "ENOENT: no such file or directory", or the number where it has no name here. */
