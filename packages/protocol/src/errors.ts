@@ -37,6 +37,7 @@ export const errorKinds = {
   project_unknown: { status: 404, exit: exitCodes.unknown },
   service_unknown: { status: 404, exit: exitCodes.unknown },
   project_running: { status: 409, exit: exitCodes.usage },
+  not_running: { status: 409, exit: exitCodes.failed },
   order_failed: { status: 409, exit: exitCodes.failed },
   daemon_unreachable: { status: 503, exit: exitCodes.unreachable },
   daemon_stopping: { status: 503, exit: exitCodes.unreachable },

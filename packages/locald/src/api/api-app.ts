@@ -4,7 +4,8 @@ import type { Context } from 'hono'
 import { apiPrefix, errorKinds, LocaldError } from '@locald/protocol'
 import type { ErrorBody, LocaldEvent, ProjectSelector } from '@locald/protocol'
 import type { Logger } from '../lib/logger.ts'
-import type { DaemonControl, LogsRequest } from './daemon-control.ts'
+import { parseAttachInput } from './attach-input-schema.ts'
+import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
 import { parseOrder } from './order-schema.ts'
 import { eventStream, jsonLines } from './streams.ts'
 
@@ -24,6 +25,8 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   v1.post('/orders', async (c) => c.json(await control.order(parseOrder(await readJson(c)))))
   v1.get('/events', (c) => events(c, control))
   v1.get('/logs', (c) => logs(c, control))
+  v1.get('/attach', (c) => attach(c, control))
+  v1.post('/attach/input', async (c) => c.json(await control.input(parseAttachInput(await readJson(c)))))
   v1.get('/env', async (c) => {
     const service = required(c, 'service')
     return c.json({ service, variables: await control.env(selectorOf(c), service) })
@@ -88,6 +91,22 @@ async function logs(c: Context, control: DaemonControl): Promise<Response> {
   const abort = new AbortController()
   const lines = await control.logs(logsRequestOf(c), abort.signal)
   return new Response(jsonLines(lines, abort), { headers: { 'content-type': 'application/x-ndjson' } })
+}
+
+async function attach(c: Context, control: DaemonControl): Promise<Response> {
+  const abort = new AbortController()
+  const [cols, rows] = [numberOf(c, 'cols'), numberOf(c, 'rows')]
+  const cursor = c.req.query('cursor')
+  const request: AttachRequest = {
+    ...selectorOf(c),
+    service: required(c, 'service'),
+    client: required(c, 'client'),
+    size: cols === undefined || rows === undefined ? null : { cols, rows },
+    typedAt: numberOf(c, 'typed_at') ?? 0,
+    ...(cursor === undefined ? {} : { cursor }),
+  }
+  const messages = await control.attach(request, abort.signal)
+  return new Response(jsonLines(messages, abort), { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
 function logsRequestOf(c: Context): LogsRequest {

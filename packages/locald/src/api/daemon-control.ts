@@ -1,6 +1,9 @@
 // What the API needs of the daemon. The daemon implements it; nothing here knows how.
 import type {
   AllProjects,
+  AttachInput,
+  AttachInputAnswer,
+  AttachMessage,
   EnvVariable,
   EventSnapshot,
   LocaldEvent,
@@ -11,6 +14,7 @@ import type {
   ProjectSelector,
   ProjectStatus,
   ServerStatus,
+  TerminalSize,
   WhyAnswer,
 } from '@locald/protocol'
 
@@ -27,6 +31,16 @@ export interface LogsRequest extends ProjectSelector {
   readonly follow: boolean
 }
 
+export interface AttachRequest extends ProjectSelector {
+  /** Label or name of one instance. */
+  readonly service: string
+  readonly client: string
+  readonly size: TerminalSize | null
+  /** When this client typed last, milliseconds since the epoch; 0: never. */
+  readonly typedAt: number
+  readonly cursor?: string
+}
+
 /** Each method may reject with a `LocaldError`, which becomes the answer. */
 export interface DaemonControl {
   readonly version: string
@@ -34,6 +48,8 @@ export interface DaemonControl {
   status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects>
   order(request: OrderRequest): Promise<OrderAnswer>
   logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
+  attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>>
+  input(input: AttachInput): Promise<AttachInputAnswer>
   env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]>
   ports(selector: ProjectSelector): Promise<readonly PortRow[]>
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>

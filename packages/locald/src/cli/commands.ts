@@ -98,6 +98,17 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import('./commands/logs.ts')).logs,
   },
   {
+    name: 'attach',
+    summary: "Work in a service's own terminal: a debugger, a prompt",
+    details: [
+      'Shows the last screenful, then everything that the service writes, and gives it what you type. Ctrl-P Ctrl-Q detaches; the service runs on, and all of it is recorded.',
+      'Without a terminal of its own (tty = false) the service gets the lines that you type.',
+    ],
+    args: [service],
+    examples: [['locald attach web', 'answer the prompt of web']],
+    load: async () => (await import('./commands/attach.ts')).attach,
+  },
+  {
     name: 'run',
     aliases: ['exec'],
     summary: 'Run a command in the environment and directory of a service',

@@ -2,6 +2,9 @@
 import { apiPrefix, LocaldError } from '@locald/protocol'
 import type {
   AllProjects,
+  AttachInput,
+  AttachInputAnswer,
+  AttachMessage,
   EnvVariable,
   EventSnapshot,
   LocaldEvent,
@@ -14,12 +17,22 @@ import type {
   ServerStatus,
   WhyAnswer,
 } from '@locald/protocol'
-import type { ApiStreams, EventsRequest, LogsRequest } from './api-streams.ts'
+import type { ApiStreams, AttachRequest, EventsRequest, LogsRequest } from './api-streams.ts'
 import { sendPlainRequest } from './plain-request.ts'
 import { queryText } from './query.ts'
 import type { Query } from './query.ts'
 import { refusal } from './refusal.ts'
 import { ConnectionLost, NobodyListens } from './request-errors.ts'
+
+export interface AttachRequest {
+  /** Label or name of one instance. */
+  readonly service: string
+  /** Unguessable; the same as in its input. */
+  readonly client: string
+  /** Asked at each connection, because both change. */
+  readonly state: () => { readonly size: TerminalSize | null; readonly typedAt: number }
+  readonly signal?: AbortSignal
+}
 
 /** Every call rejects with a LocaldError when the daemon refuses or cannot be reached. */
 export interface ApiClient {
@@ -35,6 +48,10 @@ export interface ApiClient {
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
   /** With `follow` it goes on until the signal aborts, over a replacement of the daemon. */
   logs(selector: ProjectSelector, request: LogsRequest): AsyncIterable<LogLine>
+  /** The terminal of an instance, until the signal aborts or the instance is down, over a replacement of the daemon. */
+  attach(selector: ProjectSelector, request: AttachRequest): AsyncIterable<AttachMessage>
+  /** Sent again when the daemon was replaced; typed once. */
+  type(input: AttachInput): Promise<AttachInputAnswer>
   /** Goes on until the signal aborts, over a replacement of the daemon. */
   events(selector: ProjectSelector, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
   stopServer(): Promise<void>
@@ -85,6 +102,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   async function* logs(query: Query, request: LogsRequest): AsyncGenerator<LogLine> {
     yield* (await streams()).logs(query, request)
   }
+  async function* attach(query: Query, request: AttachRequest): AsyncGenerator<AttachMessage> {
+    yield* (await streams()).attach(query, request)
+  }
   async function* events(query: Query, request: EventsRequest): AsyncGenerator<LocaldEvent | EventSnapshot> {
     yield* (await streams()).events(query, request)
   }
@@ -101,6 +121,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       const { services = [], tail, since, until, grep, run } = request
       return logs({ ...place(selector), service: services, tail, since, until, grep, run }, request)
     },
+    attach: (selector, request) => {
+      const { service, client } = request
+      return attach({ ...place(selector), service, client }, request)
+    },
+    type: (input) => ask('POST', '/attach/input', input),
     events: (selector, request) =>
       events({ ...place(selector), after: request.after, foreground: request.foreground }, request),
     stopServer: async () => {

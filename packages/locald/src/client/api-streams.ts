@@ -1,7 +1,7 @@
 // Those answers of the API that go on. Loaded with the first of them: `status` needs none.
 import type { IncomingMessage } from 'node:http'
 import { apiPrefix } from '@locald/protocol'
-import type { EventSnapshot, LocaldEvent, LogLine } from '@locald/protocol'
+import type { AttachMessage, EventSnapshot, LocaldEvent, LogLine, TerminalSize } from '@locald/protocol'
 import { readJsonLines } from './json-lines.ts'
 import { LogPlace } from './log-place.ts'
 import { queryText } from './query.ts'
@@ -38,10 +38,21 @@ export interface EventsRequest {
   readonly signal?: AbortSignal
 }
 
+export interface AttachRequest {
+  /** Label or name of one instance. */
+  readonly service: string
+  /** Unguessable; the same as in its input. */
+  readonly client: string
+  /** Asked at each connection, because both change. */
+  readonly state: () => { readonly size: TerminalSize | null; readonly typedAt: number }
+  readonly signal?: AbortSignal
+}
+
 /** `query` is what to ask for, but for `follow` and where to go on. */
 export interface ApiStreams {
   logs(query: Query, request: LogsRequest): AsyncIterable<LogLine>
   events(query: Query, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
+  attach(query: Query, request: AttachRequest): AsyncIterable<AttachMessage>
 }
 
 export interface ApiStreamsOptions {
@@ -107,13 +118,31 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
     }
   }
 
+  async function* openAttached(query: Query, signal: AbortSignal | undefined): AsyncGenerator<AttachMessage> {
+    const answer = await open(`/attach${queryText(query)}`, signal)
+    for await (const message of readJsonLines(bodyChunks(answer, signal))) yield message as AttachMessage
+  }
+
+  async function* attach(query: Query, { state, signal }: AttachRequest): AsyncGenerator<AttachMessage> {
+    let cursor: string | undefined
+    const following = (): AsyncIterable<AttachMessage> => {
+      const { size, typedAt } = state()
+      return openAttached({ ...query, cols: size?.cols, rows: size?.rows, typed_at: typedAt, cursor }, signal)
+    }
+    for await (const message of reconnecting(following, reconnectOptions(signal, true))) {
+      cursor = message.cursor
+      yield message
+      if (message.type === 'ended') return
+    }
+  }
+
   const reconnectOptions = (signal: AbortSignal | undefined, endless: boolean): ReconnectOptions => ({
     endless,
     ...(signal === undefined ? {} : { signal }),
     ...(delaysMs === undefined ? {} : { delaysMs }),
   })
 
-  return { logs, events }
+  return { logs, events, attach }
 }
 
 async function* untilLost<T>(items: AsyncIterable<T>): AsyncGenerator<T> {

@@ -1,18 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { LogFixture } from './log-fixture.ts'
 import { rawOutput, rawTail } from './raw-output.ts'
-import type { RawBatch, RawItem } from './raw-output.ts'
+import type { RawItem } from './raw-output.ts'
 
 const never = new AbortController().signal
 
 /** Reads batches until what was written is there; copies, because a batch is valid until the next. */
-async function readUntil(batches: AsyncIterator<RawBatch>, wanted: string): Promise<{ text: string; cursor: string }> {
+async function readUntil(
+  batches: AsyncIterator<readonly RawItem[]>,
+  wanted: string,
+): Promise<{ text: string; cursor: string }> {
   let text = ''
   for (;;) {
     const next = await batches.next()
     if (next.done === true) throw new Error(`Ended after "${text}"`)
-    text += textOf(next.value.items)
-    if (text.includes(wanted)) return { text, cursor: next.value.cursor }
+    text += textOf(next.value)
+    if (text.includes(wanted)) return { text, cursor: next.value.at(-1)?.cursor() ?? '' }
   }
 }
 
@@ -82,13 +85,25 @@ describe('rawOutput()', () => {
     await logs.record('web', { type: 'run.exited', code: 3, signal: null })
     const { cursor } = await rawTail(await emptySource(logs), 1)
     const following = rawOutput(logs.source('web'), cursor, logs.follow(never))
-    const items = (await following.next()).value?.items ?? []
+    const items = (await following.next()).value ?? []
     expect(items.map((item) => (item.type === 'record' ? item.record['type'] : item.type))).toEqual([
       'run.started',
       'output',
       'run.exited',
     ])
     await following.return()
+  })
+
+  test('each item has the cursor behind it', async () => {
+    await using logs = await LogFixture.create()
+    const { cursor } = await rawTail(logs.source('web'), 1)
+    for (const text of ['a', 'b', 'c']) await logs.output('web', text)
+    const following = rawOutput(logs.source('web'), cursor, logs.follow(never))
+    const [first] = (await following.next()).value ?? []
+    await following.return()
+    const rest = rawOutput(logs.source('web'), first?.cursor() ?? '', logs.follow(never))
+    expect((await readUntil(rest, 'c')).text).toBe('bc')
+    await rest.return()
   })
 
   test('ends with what is recorded when it is told to', async () => {
@@ -111,7 +126,7 @@ describe('rawOutput()', () => {
     const { cursor } = await rawTail(logs.source('web'), 1)
     for (let i = 0; i < 20; i++) await logs.output('web', Buffer.alloc(30_000, 98))
     const following = rawOutput(logs.source('web'), cursor, logs.follow(never))
-    const [item] = (await following.next()).value?.items ?? []
+    const [item] = (await following.next()).value ?? []
     expect(item).toMatchObject({ type: 'missing' })
     await following.return()
   })

@@ -7,19 +7,13 @@ import type { LogFollow, LogSource } from './log-reader.ts'
 import { parseRecord, type ParsedRecord } from './log-record.ts'
 import { SegmentTimeline } from './segment-timeline.ts'
 
-export type RawItem =
+export type RawItem = { readonly cursor: () => string } & (
   | { readonly type: 'output'; readonly run: number; readonly bytes: Buffer }
   /** What locald recorded: a start, an exit. */
   | { readonly type: 'record'; readonly run: number; readonly record: ParsedRecord }
   /** So many bytes of the log cannot be read any more. */
   | { readonly type: 'missing'; readonly bytes: number }
-
-/** Items in their order. What of them is `output` is only valid until the next batch is asked for. */
-export interface RawBatch {
-  readonly items: readonly RawItem[]
-  /** Where to go on after them. */
-  readonly cursor: string
-}
+)
 
 /** How far back a screenful is looked for. */
 const tailBytes = 256 * 1024
@@ -52,20 +46,20 @@ export async function rawTail(
 }
 
 /**
- * Everything after `cursor`. When `follow.signal` aborts it ends with what is recorded by then. Throws LocaldError
- * `request_invalid` for a cursor that is none, or of another instance.
+ * Everything after `cursor`, item by item in as large batches as can be read at once; each item has the cursor behind it.
+ * Bytes are only valid until the next batch is asked for. When `follow.signal` aborts it ends with what is recorded by then.
+ * Throws LocaldError `request_invalid` for a cursor that is none.
  */
 export async function* rawOutput(
   source: LogSource,
   cursor: string,
   follow: LogFollow,
-): AsyncGenerator<RawBatch, void, undefined> {
+): AsyncGenerator<readonly RawItem[], void, undefined> {
   using growth = new Growth(follow)
   const asked = decodeCursor(cursor).get(source.stream)?.position ?? 0
   const end = await (await SegmentTimeline.open(source.directory)).end()
   // Behind the end: the folder was emptied since, and everything in it is new.
-  let position = asked > end ? 0 : asked
-  await using frames = new FrameReader(source.directory, position)
+  await using frames = new FrameReader(source.directory, asked > end ? 0 : asked)
   for (;;) {
     const wasOver = growth.isOver
     const result = await frames.read()
@@ -74,16 +68,14 @@ export async function* rawOutput(
       await growth.wait(new Set([source.stream]), Infinity)
     } else if (result.type === 'missing') {
       const { from, to } = result.missing
-      position = to
-      yield { items: [{ type: 'missing', bytes: to - from }], cursor: cursorAt(source, position) }
+      yield [{ type: 'missing', bytes: to - from, cursor: () => cursorAt(source, to) }]
     } else {
-      const items: RawItem[] = []
-      for (const { header, payload } of result.frames) {
-        position = header.seq + headerBytes + header.length
-        if (header.kind === 'output') items.push({ type: 'output', run: header.run, bytes: payload })
-        else items.push({ type: 'record', run: header.run, record: parseRecord(payload) })
-      }
-      yield { items, cursor: cursorAt(source, position) }
+      yield result.frames.map(({ header, payload }): RawItem => {
+        const behind = (): string => cursorAt(source, header.seq + headerBytes + header.length)
+        return header.kind === 'output'
+          ? { type: 'output', run: header.run, bytes: payload, cursor: behind }
+          : { type: 'record', run: header.run, record: parseRecord(payload), cursor: behind }
+      })
     }
   }
 }
