@@ -64,23 +64,24 @@ export interface TerminalSize {
  * One line of GET /v1/attach: the terminal of an instance as it goes on. `cursor` is where to go on from when the connection
  * breaks after this line. Follows the instance over restarts; ends after `ended`.
  */
-export type AttachMessage = { readonly cursor: string } & (
+export type AttachMessage = { readonly cursor: string } &
   /** The first line. `data`: what to show first, base64; empty when it goes on from a cursor. */
-  | {
-      readonly type: 'attached'
-      readonly service: string
-      readonly run: number
-      readonly tty: boolean
-      readonly data: string
-    }
-  /** Bytes as they were written, base64. */
-  | { readonly type: 'output'; readonly run: number; readonly data: string }
-  | { readonly type: 'started' | 'exited'; readonly run: number; readonly text: string }
-  /** So many bytes of output cannot be read any more. */
-  | { readonly type: 'missing'; readonly bytes: number }
-  /** The instance is down and stays so by itself. */
-  | { readonly type: 'ended'; readonly state: ServiceState; readonly reason: string | null }
-)
+  (
+    | {
+        readonly type: 'attached'
+        readonly service: string
+        readonly run: number
+        readonly tty: boolean
+        readonly data: string
+      }
+    /** Bytes as they were written, base64. */
+    | { readonly type: 'output'; readonly run: number; readonly data: string }
+    | { readonly type: 'started' | 'exited'; readonly run: number; readonly text: string }
+    /** So many bytes of output cannot be read any more. */
+    | { readonly type: 'missing'; readonly bytes: number }
+    /** The instance is down and stays so by itself. */
+    | { readonly type: 'ended'; readonly state: ServiceState; readonly reason: string | null }
+  )
 
 /** POST /v1/attach/input: what somebody types. */
 export interface AttachInput extends ProjectSelector {

@@ -11,9 +11,12 @@ import type {
   LogLine,
   OrderAnswer,
   OrderRequest,
+  PinRequest,
   PortRow,
   ProjectSelector,
   ProjectStatus,
+  RegistryEntry,
+  RegistryList,
   ServerStatus,
   WhyAnswer,
 } from '@locald/protocol'
@@ -23,16 +26,6 @@ import { queryText } from './query.ts'
 import type { Query } from './query.ts'
 import { refusal } from './refusal.ts'
 import { ConnectionLost, NobodyListens } from './request-errors.ts'
-
-export interface AttachRequest {
-  /** Label or name of one instance. */
-  readonly service: string
-  /** Unguessable; the same as in its input. */
-  readonly client: string
-  /** Asked at each connection, because both change. */
-  readonly state: () => { readonly size: TerminalSize | null; readonly typedAt: number }
-  readonly signal?: AbortSignal
-}
 
 /** Every call rejects with a LocaldError when the daemon refuses or cannot be reached. */
 export interface ApiClient {
@@ -54,6 +47,10 @@ export interface ApiClient {
   type(input: AttachInput): Promise<AttachInputAnswer>
   /** Goes on until the signal aborts, over a replacement of the daemon. */
   events(selector: ProjectSelector, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
+  registry(): Promise<RegistryList>
+  pin(request: PinRequest): Promise<RegistryEntry>
+  /** Resolves with what was removed. */
+  cleanRegistry(): Promise<RegistryList>
   stopServer(): Promise<void>
   restartServer(): Promise<void>
 }
@@ -128,6 +125,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     type: (input) => ask('POST', '/attach/input', input),
     events: (selector, request) =>
       events({ ...place(selector), after: request.after, foreground: request.foreground }, request),
+    registry: () => ask('GET', '/registry'),
+    pin: (request) => ask('POST', '/registry/pin', request),
+    cleanRegistry: () => ask('POST', '/registry/clean', {}),
     stopServer: async () => {
       await ask('POST', '/server/stop', {})
     },

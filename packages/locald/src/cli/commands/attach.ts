@@ -169,7 +169,9 @@ class AttachSession {
     if (!this.#terminal.isInteractive) return this.#send(bytes)
     if (!this.#isTty) {
       // The line that was begun stays here.
-      if (bytes.subarray(-2).equals(detachedByKeys)) this.end({ by: 'detached' })
+      const isOver = bytes.subarray(-2).equals(detachedByKeys)
+      this.#isAtLineStart = !isOver // the terminal has shown the keys
+      if (isOver) this.end({ by: 'detached' })
       else this.#send(bytes)
       return
     }
