@@ -2,4 +2,5 @@
 export * from './api.ts'
 export * from './errors.ts'
 export * from './events.ts'
+export * from './registry.ts'
 export * from './service.ts'

@@ -7,6 +7,7 @@ import type { Logger } from '../lib/logger.ts'
 import { parseAttachInput } from './attach-input-schema.ts'
 import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
 import { parseOrder } from './order-schema.ts'
+import { addRegistryRoutes } from './registry-routes.ts'
 import { eventStream, jsonLines } from './streams.ts'
 
 export function createApi(control: DaemonControl, logger: Logger): Hono {
@@ -33,6 +34,8 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   })
   v1.get('/ports', async (c) => c.json({ ports: await control.ports(selectorOf(c)) }))
   v1.get('/why', async (c) => c.json(await control.why(selectorOf(c), required(c, 'service'))))
+
+  addRegistryRoutes(v1, control.registry)
 
   app.notFound((c) => answer(c, new LocaldError('request_invalid', `Cannot serve "${c.req.path}": no such route`), 404))
   app.onError((error, c) => {

@@ -18,6 +18,8 @@ import type {
   WhyAnswer,
 } from '@locald/protocol'
 
+import type { RegistryControl } from './registry-routes.ts'
+
 export interface LogsRequest extends ProjectSelector {
   /** Labels or names; empty: all. */
   readonly services: readonly string[]
@@ -44,6 +46,7 @@ export interface AttachRequest extends ProjectSelector {
 /** Each method may reject with a `LocaldError`, which becomes the answer. */
 export interface DaemonControl {
   readonly version: string
+  readonly registry: RegistryControl
   server(): ServerStatus
   status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects>
   order(request: OrderRequest): Promise<OrderAnswer>

@@ -5,6 +5,7 @@ import { status } from './commands/status.ts'
 const json: OptionSpec = { name: 'json', summary: 'Print JSON, for scripts' }
 const services: ArgumentSpec = { name: 'SERVICE', repeat: true }
 const service: ArgumentSpec = { name: 'SERVICE', required: true }
+const project: ArgumentSpec = { name: 'PROJECT' }
 const env: OptionSpec = {
   name: 'env',
   value: 'KEY=VALUE',
@@ -196,6 +197,37 @@ export const commands: readonly CommandSpec[] = [
     options: [{ name: 'provenance', summary: 'Say where each value comes from' }, json],
     examples: [['locald config show --provenance', 'each setting with its place']],
     load: async () => (await import('./commands/config-show.ts')).configShow,
+  },
+  {
+    name: 'registry list',
+    summary: 'List the projects that locald knows',
+    options: [json],
+    examples: [['locald registry list', 'each with its state, and whether it is pinned']],
+    load: async () => (await import('./commands/registry.ts')).registryList,
+  },
+  {
+    name: 'registry pin',
+    summary: 'Bring a project back after a reboot, if it was up',
+    args: [project],
+    options: [json],
+    examples: [['locald registry pin', 'the project of this directory']],
+    load: async () => (await import('./commands/registry.ts')).registryPin,
+  },
+  {
+    name: 'registry unpin',
+    summary: 'Leave a project down after a reboot',
+    args: [project],
+    options: [json],
+    examples: [['locald registry unpin shop', 'a project by its name or id']],
+    load: async () => (await import('./commands/registry.ts')).registryUnpin,
+  },
+  {
+    name: 'registry clean',
+    summary: 'Forget projects whose configuration is gone, with their logs',
+    details: ['What runs or is pinned stays.'],
+    options: [json],
+    examples: [['locald registry clean', 'after a clone was deleted']],
+    load: async () => (await import('./commands/registry.ts')).registryClean,
   },
   {
     name: 'server start',

@@ -50,6 +50,7 @@ import { Attachments } from './attachments.ts'
 import type { AttachTarget } from './attachments.ts'
 import type { Catalog } from './catalog.ts'
 import { portRows } from './port-report.ts'
+import { Registry } from './registry.ts'
 import type { Shells } from './shells.ts'
 import { explain } from './why.ts'
 
@@ -76,12 +77,14 @@ const whyLines = 10
 
 export class Daemon implements DaemonControl {
   readonly version = version
+  readonly registry: Registry
   readonly #parts: DaemonParts
   readonly #attachments: Attachments
   #isStopping = false
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
+    this.registry = new Registry(parts)
     const { keeper, onGrew, logger, journal } = parts
     const onEvent = (listener: (event: LocaldEvent) => void): (() => void) => journal.subscribe(null, listener).stop
     this.#attachments = new Attachments({ keeper, onGrew, onEvent, logger })

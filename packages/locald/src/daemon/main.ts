@@ -84,7 +84,9 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     return () => void grew.delete(listener)
   }
 
-  const shells = new Shells(installation.shells, withoutUndefined(env))
+  const shells = new Shells(installation.shells, withoutUndefined(env), (message, error) =>
+    logger.log('warn', message, { error }),
+  )
   const catalog = new Catalog({ home: env['HOME'] ?? homedir(), userConfigFile: installation.userConfig })
   const listeners = new ListenerWatch({ keeper: hello.pid })
   const { config, data, state: states, runtime } = installation

@@ -1,5 +1,5 @@
 // The environments of the shells that ran `up`: what services inherit. Kept with the login, readable by this user alone.
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../lib/atomic-file.ts'
 
@@ -8,12 +8,14 @@ export type Variables = Readonly<Record<string, string>>
 export class Shells {
   readonly #directory: string
   readonly #fallback: Variables
+  readonly #onTrouble: (message: string, error: unknown) => void
   readonly #known = new Map<string, Variables>()
 
   /** `fallback`: for projects whose shell is not known, after a reboot. */
-  constructor(directory: string, fallback: Variables) {
+  constructor(directory: string, fallback: Variables, onTrouble: (message: string, error: unknown) => void) {
     this.#directory = directory
     this.#fallback = fallback
+    this.#onTrouble = onTrouble
   }
 
   async keep(project: string, shell: Variables): Promise<void> {
@@ -28,21 +30,32 @@ export class Shells {
     return known
   }
 
+  forget(project: string): void {
+    this.#known.delete(project)
+    rmSync(this.#path(project), { force: true })
+  }
+
+  /** Gone with the login, or damaged: the services get what the daemon itself was started with. */
   #read(project: string): Variables {
+    const path = this.#path(project)
+    if (!existsSync(path)) return this.#fallback
     try {
-      const parsed: unknown = JSON.parse(readFileSync(this.#path(project), 'utf8'))
-      if (typeof parsed === 'object' && parsed !== null) {
-        return Object.fromEntries(
-          Object.entries(parsed).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-        )
-      }
-    } catch {
-      // Gone with the login, or damaged: the services get what the daemon itself was started with.
+      const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'))
+      if (isVariables(parsed)) return parsed
+      throw new Error('It holds no variables')
+    } catch (error) {
+      const aside = `${path}.damaged-${Date.now()}`
+      renameSync(path, aside)
+      this.#onTrouble(`The environment of a shell was damaged; it is kept in ${aside}`, error)
+      return this.#fallback
     }
-    return this.#fallback
   }
 
   #path(project: string): string {
     return join(this.#directory, `${project}.json`)
   }
+}
+
+function isVariables(value: unknown): value is Variables {
+  return typeof value === 'object' && value !== null && Object.values(value).every((each) => typeof each === 'string')
 }

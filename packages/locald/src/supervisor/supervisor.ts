@@ -431,6 +431,27 @@ export class Supervisor implements Disposable {
     })
   }
 
+  /** Makes a project known without starting anything of it. */
+  register(plan: Plan): void {
+    this.#atomically(() => this.#plan({ plan, leaving: [], flags: {}, warnings: [] }))
+  }
+
+  pin(project: string, pinned: boolean): void {
+    if (this.#project(project).pinned !== pinned) this.#record(null, [{ kind: 'pinned', project, pinned }])
+  }
+
+  /** Forgets a project of which nothing is active; false when that is not so. */
+  forget(project: string): boolean {
+    const { instances } = this.#project(project)
+    const isBusy =
+      [...instances.values()].some(isActive) || [...this.#state.orders.values()].some((o) => o.project === project)
+    if (isBusy) return false
+    for (const key of instances.keys()) this.#attendants.forget(idOf({ project, key }))
+    const event: NewEvent = { type: 'project.removed', project, status: this.status(project) }
+    this.#record(event, [{ kind: 'project', project, planned: null }])
+    return true
+  }
+
   /** Clients that hold a foreground `start` open: one more, one less, or 0 to begin waiting for the first. */
   foregroundClient(project: string, order: string, change: 1 | 0 | -1): void {
     const clients = (this.#foregroundClients.get(order) ?? 0) + change
