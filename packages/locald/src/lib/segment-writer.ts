@@ -167,7 +167,10 @@ export class SegmentWriter {
   #running: Promise<void> | null = null
   #cancelWake: (() => void) | null = null
   #lastWriteAt = -Infinity
+  /** Until everything that waits is written. */
   #failure: { readonly code: string; delayMs: number } | null = null
+  /** The last write failed. */
+  #isRefused = false
   #closed: Promise<void> | null = null
   #drained: (() => void)[] = []
   #flushed: FlushWaiter[] = []
@@ -401,7 +404,7 @@ export class SegmentWriter {
   }
 
   #shouldPause(): boolean {
-    return this.#failure === null && this.#bufferedBytes > this.#pauseBytes()
+    return !this.#isRefused && this.#bufferedBytes > this.#pauseBytes()
   }
 
   #schedule(): void {
@@ -441,7 +444,8 @@ export class SegmentWriter {
       if (!this.#opened) this.#openDirectory()
       for (let block = this.#blocks[0]; block !== undefined; block = this.#blocks[0]) {
         const bytes = await this.#writeBlock(block)
-        if (this.#failure !== null && this.#bufferedBytes <= this.#pauseBytes() / 2) this.#recover()
+        this.#isRefused = false
+        if (this.#failure !== null && this.#blocks.length === 0) this.#recover()
         this.#settleWaiters({ areAllDue: false })
         this.#options.onFlushed?.(bytes)
         if (this.#failure !== null) continue
@@ -648,6 +652,7 @@ export class SegmentWriter {
       this.#failure = { code, delayMs: retryMs.first }
       this.#options.onError?.(error)
     }
+    this.#isRefused = true
     this.#settleDrained()
   }
 
@@ -664,7 +669,7 @@ export class SegmentWriter {
   }
 
   #settleDrained(): void {
-    if (this.#failure === null && this.#bufferedBytes > this.#pauseBytes() / 2) return
+    if (!this.#isRefused && this.#bufferedBytes > this.#pauseBytes() / 2) return
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 

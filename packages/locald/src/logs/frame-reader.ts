@@ -10,6 +10,7 @@ import {
   type FrameHeader,
   type SegmentName,
 } from '../lib/segment-format.ts'
+import type { ReadUnwritten } from './log-reader.ts'
 import { listSegments } from './segment-timeline.ts'
 
 /** A frame; its payload is only valid until the next `read`. */
@@ -44,22 +45,27 @@ const windowBytes = maxPayloadBytes + headerBytes
 /** Reads on from where it stands, as often as it is asked to. */
 export class FrameReader implements AsyncDisposable {
   readonly #directory: string
+  readonly #unwritten: ReadUnwritten | undefined
   #position: number
   #segment: OpenSegment | null = null
   #window: Buffer | null = null
   #lastAt = 0
 
   /** Begins at the frame at `position`, or at the first frame of all when that is later. */
-  constructor(directory: string, position: number) {
+  constructor(directory: string, position: number, unwritten?: ReadUnwritten) {
     this.#directory = directory
     this.#position = position
+    this.#unwritten = unwritten
   }
 
   async read(): Promise<ReadResult> {
     for (;;) {
       const segment = this.#segment ?? (await this.#openSegment())
-      if (segment === null) return { type: 'end' }
-      if (segment.firstSeq > this.#position) return this.#missing(segment.firstSeq, segment.firstAt, 'removed')
+      if (segment === null) return await this.#readUnwritten()
+      if (segment.firstSeq > this.#position) {
+        if (!(await beginsWithGap(segment))) return this.#missing(segment.firstSeq, segment.firstAt, 'removed')
+        this.#position = segment.firstSeq
+      }
       const frames = await this.#readFrames(segment)
       if (frames === null) return this.#skipDamage(segment)
       if (frames.length > 0) return { type: 'frames', frames }
@@ -76,8 +82,21 @@ export class FrameReader implements AsyncDisposable {
       if (segment.next !== null) continue
       // Many may wait, and none of them needs a window for that.
       this.#window = null
-      return { type: 'end' }
+      return await this.#readUnwritten()
     }
+  }
+
+  /** What comes after the files. */
+  async #readUnwritten(): Promise<ReadResult> {
+    const unwritten = await this.#unwritten?.(this.#position)
+    if (unwritten === undefined || unwritten === null || unwritten.frames.length === 0) return { type: 'end' }
+    const frames = framesIn(unwritten.frames).filter(({ header }) => header.seq >= this.#position)
+    const [first, last] = [frames[0]?.header, frames.at(-1)?.header]
+    if (first === undefined || last === undefined) return { type: 'end' }
+    if (first.seq > this.#position && first.kind !== 'gap') return this.#missing(first.seq, first.at, 'removed')
+    this.#position = last.seq + headerBytes + last.length
+    this.#lastAt = last.at
+    return { type: 'frames', frames }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -137,6 +156,25 @@ export class FrameReader implements AsyncDisposable {
     this.#position = to
     return { type: 'missing', missing }
   }
+}
+
+/** Then it says itself what is missing before it. */
+async function beginsWithGap({ file }: OpenSegment): Promise<boolean> {
+  const bytes = Buffer.alloc(headerBytes)
+  const { bytesRead } = await file.read(bytes, 0, headerBytes, 0)
+  return bytesRead === headerBytes && readFrameHeader(bytes, 0)?.kind === 'gap'
+}
+
+function framesIn(bytes: Buffer): Frame[] {
+  const frames: Frame[] = []
+  for (let offset = 0; offset + headerBytes <= bytes.length;) {
+    const header = readFrameHeader(bytes, offset)
+    if (header === null) break
+    const next = offset + headerBytes + header.length
+    frames.push({ header, payload: bytes.subarray(offset + headerBytes, next) })
+    offset = next
+  }
+  return frames
 }
 
 function nullIfRemoved(error: unknown): null {

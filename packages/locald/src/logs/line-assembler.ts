@@ -270,7 +270,8 @@ export class LineAssembler {
     const record = parseRecord(payload)
     const { seq, run, at } = header
     if (header.kind === 'gap') this.#endLines(seq, () => true)
-    else if (record['type'] === 'run.exited' || record['type'] === 'run.lost') this.#endLines(seq, (ended) => ended === run)
+    else if (record['type'] === 'run.exited' || record['type'] === 'run.lost')
+      this.#endLines(seq, (ended) => ended === run)
     this.#consumed = seq + headerBytes + header.length
     const text = header.kind === 'gap' ? gapText(record) : recordText(record)
     this.#giveRecord({ at, run, text, end: seq + streams.length })

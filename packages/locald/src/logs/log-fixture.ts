@@ -1,33 +1,61 @@
 // Streams for the tests of this folder: recorded by the real writer, in a directory of their own.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LogLine } from '@locald/protocol'
 import type { FrameStream } from '../lib/segment-format.ts'
-import { SegmentWriter } from '../lib/segment-writer.ts'
-import type { LogFollow, LogQuery, LogSource } from './log-reader.ts'
+import { SegmentWriter, type SegmentWriterOptions } from '../lib/segment-writer.ts'
+import type { LogFollow, LogQuery, LogSource, ReadUnwritten } from './log-reader.ts'
 import type { LogRecord } from './log-record.ts'
 import { readLogs } from './read-logs.ts'
+
+type Limits = Pick<SegmentWriterOptions, 'segmentBytes' | 'segments' | 'ringBytes'>
 
 /** Several streams below one temporary directory, and what a keeper would tell of them. */
 export class LogFixture implements AsyncDisposable {
   readonly #directory: string
   readonly #writers = new Map<string, SegmentWriter>()
   readonly #listeners = new Set<(stream: string) => void>()
-  readonly #limits: { readonly segmentBytes: number; readonly segments: number }
+  readonly #limits: Limits
 
-  private constructor(directory: string, limits: { readonly segmentBytes: number; readonly segments: number }) {
+  private constructor(directory: string, limits: Limits) {
     this.#directory = directory
     this.#limits = limits
   }
 
-  static async create(limits = { segmentBytes: 1024 * 1024, segments: 10 }): Promise<LogFixture> {
-    return new LogFixture(await mkdtemp(join(tmpdir(), 'locald-logs-')), limits)
+  static async create(
+    limits = { segmentBytes: 1024 * 1024, segments: 10 },
+    ringBytes = 4 * 1024 * 1024,
+  ): Promise<LogFixture> {
+    return new LogFixture(await mkdtemp(join(tmpdir(), 'locald-logs-')), { ...limits, ringBytes: () => ringBytes })
   }
 
   source(label: string): LogSource {
     const stream = `project/${label}`
-    return { label, stream, directory: join(this.#directory, stream) }
+    const unwritten: ReadUnwritten = async (from) => {
+      const writer = this.#writers.get(label)
+      if (writer?.failing !== true) return null
+      const { bytes, end } = writer.waiting(from, 10_000)
+      return { frames: bytes, end, lastRun: writer.lastRun }
+    }
+    return { label, stream, directory: join(this.#directory, stream), unwritten }
+  }
+
+  /** From its next segment on the stream cannot be written: a file is where its folder is looked for. */
+  async refuse(label: string): Promise<void> {
+    await rm(this.#way(label))
+    await writeFile(this.#way(label), '')
+  }
+
+  async accept(label: string): Promise<void> {
+    await rm(this.#way(label))
+    await symlink(this.source(label).directory, this.#way(label))
+  }
+
+  /** The way by which the writer comes to the folder. */
+  #way(label: string): string {
+    return `${this.source(label).directory}.way`
   }
 
   /** The stream's writer, opened on first use and again after `closeWriter`. */
@@ -35,10 +63,12 @@ export class LogFixture implements AsyncDisposable {
     const { directory, stream } = this.source(label)
     const known = this.#writers.get(label)
     if (known !== undefined) return known
-    const onFlushed = (): void => {
+    const tell = (): void => {
       for (const listener of this.#listeners) listener(stream)
     }
-    const writer = new SegmentWriter(directory, { ...this.#limits, onFlushed })
+    mkdirSync(directory, { recursive: true })
+    if (!existsSync(this.#way(label))) symlinkSync(directory, this.#way(label))
+    const writer = new SegmentWriter(this.#way(label), { ...this.#limits, onFlushed: tell, onWaiting: tell })
     this.#writers.set(label, writer)
     return writer
   }

@@ -9,6 +9,20 @@ export interface LogSource {
   readonly directory: string
   /** Its name in the keeper's `grew` messages. */
   readonly stream: string
+  /** Reads what comes after that. Default: nothing does. */
+  readonly unwritten?: ReadUnwritten
+}
+
+/** What was recorded and is not in the files, because the disk refuses it. Null: it is all there. */
+export type ReadUnwritten = (from: number) => Promise<Unwritten | null>
+
+export interface Unwritten {
+  /** Whole frames side by side, from that position on, or from the account of what was dropped there; not always all. */
+  readonly frames: Buffer
+  /** Position after everything that was recorded. */
+  readonly end: number
+  /** The newest run. */
+  readonly lastRun: number
 }
 
 export interface LogQuery {

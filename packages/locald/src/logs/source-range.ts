@@ -1,6 +1,6 @@
 // Where in a stream to read for a query, so that as little as possible is read that is not wanted.
 import { LocaldError } from '@locald/protocol'
-import type { LogQuery, LogSource } from './log-reader.ts'
+import type { LogQuery, LogSource, Unwritten } from './log-reader.ts'
 import { firstNeeded, streamBeginning, type ReadPosition } from './read-position.ts'
 import { SegmentTimeline } from './segment-timeline.ts'
 import { SourceReader, type LineFilter, type SourceRange } from './source-reader.ts'
@@ -58,13 +58,17 @@ async function draft(
   cursor: ReadPosition | undefined,
   options: PlanOptions,
 ): Promise<Draft> {
+  // Asked first: what is written in between is then in both, not in neither.
+  const unwritten = (await source.unwritten?.(Number.MAX_SAFE_INTEGER)) ?? nothingUnwritten
   const timeline = await SegmentTimeline.open(source.directory)
-  const filter = await filterOf(query, timeline, options)
-  const end = await timeline.end()
+  const filter = filterOf(query, Math.max(await timeline.lastRun(), unwritten.lastRun), options)
+  const written = await timeline.end()
+  const end = Math.max(written, unwritten.end)
+  // What the disk refuses is not in the timeline.
+  const orEnd = (place: number): number => (place >= written ? end : place)
   const stop = Math.min(
-    end,
-    filter.until === undefined ? end : await timeline.placeAfterTime(filter.until),
-    filter.run === null ? end : await timeline.placeAfterRun(filter.run),
+    filter.until === undefined ? end : orEnd(await timeline.placeAfterTime(filter.until)),
+    filter.run === null ? end : orEnd(await timeline.placeAfterRun(filter.run)),
   )
   // Behind the end: the folder was emptied since, and everything in it is new.
   const from = cursor === undefined || cursor.position > end ? await beginningFor(filter, timeline) : cursor
@@ -73,16 +77,18 @@ async function draft(
   return { plan: { source, filter, range: { from, startAt, ...bounds } }, timeline, stop, stopIsEnd: stop === end }
 }
 
-async function filterOf(query: LogQuery, timeline: SegmentTimeline, { outputOnly }: PlanOptions): Promise<LineFilter> {
+function filterOf(query: LogQuery, lastRun: number, { outputOnly }: PlanOptions): LineFilter {
   const { since, until, grep, run } = query
   return {
     outputOnly,
-    run: run === undefined ? null : run < 0 ? runFromNewest(run, await timeline.lastRun()) : run,
+    run: run === undefined ? null : run < 0 ? runFromNewest(run, lastRun) : run,
     ...(since === undefined ? {} : { since }),
     ...(until === undefined ? {} : { until }),
     ...(grep === undefined ? {} : { grep }),
   }
 }
+
+const nothingUnwritten: Pick<Unwritten, 'end' | 'lastRun'> = { end: 0, lastRun: 0 }
 
 /** Before the first run, the newest is the one to come. */
 function runFromNewest(run: number, lastRun: number): number {

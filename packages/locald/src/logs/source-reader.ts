@@ -53,7 +53,7 @@ export class SourceReader implements AsyncDisposable {
     this.#filter = filter
     this.#range = range
     this.#position = range.from
-    this.#frames = new FrameReader(source.directory, range.startAt)
+    this.#frames = new FrameReader(source.directory, range.startAt, source.unwritten)
     const { grep } = filter
     this.#matches = grep === undefined ? () => true : lineMatcher(grep)
     this.#assembler = new LineAssembler({
