@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { apiPrefix, errorKinds, LocaldError } from '@locald/protocol'
-import type { ErrorBody, LocaldEvent, ProjectSelector } from '@locald/protocol'
+import type { ErrorBody, LocaldEvent, ProjectSelector, RestartRequest } from '@locald/protocol'
 import type { Logger } from '../lib/logger.ts'
 import { parseAttachInput } from './attach-input-schema.ts'
 import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
@@ -20,8 +20,14 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   })
 
   v1.get('/server', (c) => c.json(control.server()))
-  v1.post('/server/stop', (c) => shutDown(c, control, 'stop'))
-  v1.post('/server/restart', (c) => shutDown(c, control, 'restart'))
+  v1.post('/server/stop', (c) => {
+    control.shutDown('stop')
+    return c.json({})
+  })
+  v1.post('/server/restart', async (c) => {
+    control.shutDown('restart', parseRestart(await readJson(c)))
+    return c.json({})
+  })
   v1.get('/status', async (c) => c.json(await control.status(selectorOf(c), c.req.query('all') === '1')))
   v1.post('/orders', async (c) => c.json(await control.order(parseOrder(await readJson(c)))))
   v1.get('/events', (c) => events(c, control))
@@ -62,9 +68,11 @@ function answer(c: Context, error: LocaldError, status: number): Response {
   return Response.json(body, { status, headers: c.res.headers })
 }
 
-function shutDown(c: Context, control: DaemonControl, how: 'stop' | 'restart'): Response {
-  control.shutDown(how)
-  return c.json({})
+/** Undefined when it names no program: a client before there were any others. */
+function parseRestart(body: unknown): RestartRequest | undefined {
+  if (typeof body !== 'object' || body === null || !('program' in body) || !('version' in body)) return undefined
+  const { program, version } = body
+  return typeof program === 'string' && typeof version === 'string' ? { program, version } : undefined
 }
 
 async function events(c: Context, control: DaemonControl): Promise<Response> {

@@ -13,6 +13,7 @@ import type {
   PortRow,
   ProjectSelector,
   ProjectStatus,
+  RestartRequest,
   ServerStatus,
   TerminalSize,
   WhyAnswer,
@@ -67,5 +68,5 @@ export interface DaemonControl {
   /** A client holds this foreground order open, until the returned function is called. */
   holdForeground(order: string): () => void
   /** Begins to stop or replace the daemon; returns at once. */
-  shutDown(how: 'stop' | 'restart'): void
+  shutDown(how: 'stop' | 'restart', by?: RestartRequest): void
 }

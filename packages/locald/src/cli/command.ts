@@ -61,6 +61,8 @@ export interface CommandContext {
   readonly selector: ProjectSelector
   readonly installation: Installation
   readonly version: string
+  /** Of this installation; the daemon's lies beside it. */
+  readonly keeperProgram: string
   readonly output: Output
   /** Milliseconds since the epoch. */
   readonly now: () => number

@@ -12,7 +12,7 @@ import { commands } from './commands.ts'
 import type { Output } from './output/output.ts'
 import { parseLine } from './parse-arguments.ts'
 import type { ParsedLine } from './parse-arguments.ts'
-import { isOlderVersion } from './version-order.ts'
+import { isOlderVersion } from '../lib/version-order.ts'
 
 /** What the command line takes from the process that runs it. */
 export interface MainOptions {
@@ -89,6 +89,7 @@ function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'c
     selector,
     installation,
     version,
+    keeperProgram: options.keeperProgram,
     output,
     now: () => Date.now(),
     isInteractive,

@@ -17,6 +17,7 @@ import type {
   ProjectStatus,
   RegistryEntry,
   RegistryList,
+  RestartRequest,
   ServerStatus,
   WhyAnswer,
 } from '@locald/protocol'
@@ -52,7 +53,8 @@ export interface ApiClient {
   /** Resolves with what was removed. */
   cleanRegistry(): Promise<RegistryList>
   stopServer(): Promise<void>
-  restartServer(): Promise<void>
+  /** `by`: what to start the next daemon from. */
+  restartServer(by?: RestartRequest): Promise<void>
 }
 
 export interface ApiClientOptions {
@@ -131,8 +133,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     stopServer: async () => {
       await ask('POST', '/server/stop', {})
     },
-    restartServer: async () => {
-      await ask('POST', '/server/restart', {})
+    restartServer: async (by) => {
+      await ask('POST', '/server/restart', by ?? {})
     },
   }
 }

@@ -1,4 +1,5 @@
 // What can be asked of the daemon, answered by the parts it is wired from.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { instanceLabel, LocaldError } from '@locald/protocol'
 import type {
@@ -16,6 +17,7 @@ import type {
   PortRow,
   ProjectSelector,
   ProjectStatus,
+  RestartRequest,
   ServerStatus,
   WhyAnswer,
 } from '@locald/protocol'
@@ -30,6 +32,7 @@ import type { Logger } from '../lib/logger.ts'
 import { describeHolder, holdersOf } from '../lib/port-holder.ts'
 import { membersByRun, readProcesses } from '../lib/process-tree.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
+import { isOlderVersion } from '../lib/version-order.ts'
 import { version } from '../lib/version.ts'
 import { lastLines } from '../logs/last-lines.ts'
 import type { LogQuery, LogSource } from '../logs/log-reader.ts'
@@ -243,16 +246,16 @@ export class Daemon implements DaemonControl {
     return () => supervisor.foregroundClient(project, order, -1)
   }
 
-  shutDown(how: 'stop' | 'restart'): void {
+  shutDown(how: 'stop' | 'restart', by?: RestartRequest): void {
     if (this.#isStopping) return
     this.#isStopping = true
-    this.#shutDown(how).catch((error: unknown) => {
+    this.#shutDown(how, by).catch((error: unknown) => {
       this.#parts.logger.log('error', 'Cannot shut down', { error })
       this.#isStopping = false
     })
   }
 
-  async #shutDown(how: 'stop' | 'restart'): Promise<void> {
+  async #shutDown(how: 'stop' | 'restart', by: RestartRequest | undefined): Promise<void> {
     const { supervisor, journal, keeper, exit } = this.#parts
     if (how === 'stop') {
       for (const [project, record] of supervisor.state.projects) {
@@ -261,7 +264,9 @@ export class Daemon implements DaemonControl {
       await this.#untilIdle()
     }
     journal.append((seq, at) => ({ seq, at, type: 'daemon.stopping', pid: process.pid, version }), [])
-    await keeper.request('shutdown', how === 'restart' ? { restart: true } : {})
+    const isAsGood = by !== undefined && !isOlderVersion(by.version, version) && existsSync(by.program)
+    const program = isAsGood ? { program: by.program } : {}
+    await keeper.request('shutdown', how === 'restart' ? { restart: true, ...program } : {})
     exit()
   }
 

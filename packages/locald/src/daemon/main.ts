@@ -1,5 +1,5 @@
 // Starts a daemon: reads the journal, meets the keeper, goes on with what runs, then serves the API.
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
@@ -138,7 +138,9 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
 
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
   const adopted = await findAdoptions(hello.runs, state, catalog, logger)
-  early.deliver((facts) => supervisor.resume(hello, { facts, boot: bootId(), adopted, troubles }))
+  const isStopped = existsSync(installation.stoppedMark)
+  early.deliver((facts) => supervisor.resume(hello, { facts, boot: bootId(), isStopped, adopted, troubles }))
+  if (isStopped) rmSync(installation.stoppedMark, { force: true })
   keeper.onFact((fact) => supervisor.fact(fact))
   const idle = new IdleTimer({ isBusy: () => supervisor.isBusy, onIdle: () => daemon.shutDown('stop') })
   const app = createApi(daemon, logger)

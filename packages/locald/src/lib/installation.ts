@@ -11,6 +11,8 @@ export interface Installation extends Directories {
   readonly keeperLock: string
   readonly keeperLog: string
   readonly daemonLog: string
+  /** There when services were stopped without a daemon that could note it: the next one brings nothing back. */
+  readonly stoppedMark: string
   /** Journal and snapshot of the daemon. */
   readonly journal: string
   /** One folder a project, one a service instance below it. */
@@ -30,6 +32,7 @@ export function installationFor(env: Readonly<Record<string, string | undefined>
     keeperLock: join(directories.state, 'keeper.lock'),
     keeperLog: join(directories.state, 'keeper.log'),
     daemonLog: join(directories.state, 'daemon.log'),
+    stoppedMark: join(directories.state, 'stopped'),
     journal: join(directories.state, 'journal'),
     logs: join(directories.state, 'logs'),
     shells: join(directories.runtime, 'shells'),

@@ -103,6 +103,8 @@ export interface Resumption {
   readonly facts: readonly Fact[]
   /** See `bootId`. */
   readonly boot: string
+  /** Everything was stopped meanwhile, on request. */
+  readonly isStopped: boolean
   /** What is known of the runs that no journal knows. */
   readonly adopted: readonly Adoption[]
   /** What was wrong with the journal, for people. */
@@ -164,11 +166,12 @@ export class Supervisor implements Disposable {
 
   /** Goes on from the recorded state with what the keeper says of its runs. Call once, before any order. */
   resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): void {
-    const { facts = [], boot = '', adopted = [], troubles = [] } = resumption
+    const { facts = [], boot = '', isStopped = false, adopted = [], troubles = [] } = resumption
     this.#atomically(() => {
       // Nothing follows from a part of what has become known.
       this.#isOrdering = true
-      this.#meet(hello, boot)
+      this.#meet(hello)
+      this.#leaveDown(boot, isStopped)
       for (const adoption of adopted) this.#adopt(adoption)
       for (const project of this.#state.projects.keys()) for (const text of troubles) this.#notice(project, text)
       this.#tellLosses(hello)
@@ -188,16 +191,20 @@ export class Supervisor implements Disposable {
     for (const run of strays) this.#endStray(run)
   }
 
-  /** Facts are counted by one keeper, and processes live in one boot. */
-  #meet(hello: KeeperHello, boot: string): void {
+  /** Facts are counted by one keeper. */
+  #meet(hello: KeeperHello): void {
     const keeper = `${hello.pid} ${hello.startedAt}`
     if (this.#state.fact.keeper !== keeper) this.#record(null, [{ kind: 'fact', keeper, seq: 0 }])
+  }
+
+  /** After the machine was started anew only pinned projects come back, after a stop none. */
+  #leaveDown(boot: string, isStopped: boolean): void {
     const before = this.#state.boot
-    if (boot === before) return
-    this.#record(null, [{ kind: 'boot', boot }])
-    if (before === '' || boot === '') return
+    if (boot !== before) this.#record(null, [{ kind: 'boot', boot }])
+    const isNewBoot = boot !== before && boot !== '' && before !== ''
+    if (!isNewBoot && !isStopped) return
     for (const [project, { pinned, foreground, instances }] of this.#state.projects) {
-      if (pinned && foreground === null) continue
+      if (pinned && foreground === null && !isStopped) continue
       if (foreground !== null) this.#record(null, [{ kind: 'foreground', project, foreground: null }])
       for (const key of instances.keys()) this.#apply({ project, key }, { type: 'retire' })
     }

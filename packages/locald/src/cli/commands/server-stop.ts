@@ -1,27 +1,23 @@
 // `locald server stop`: services first, then the daemon and the keeper.
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, projectEvent } from '@locald/protocol'
-import type { ProjectStatus, ServerStatus } from '@locald/protocol'
+import type { ProjectStatus } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
-import { startTimeOf } from '../../lib/process-tree.ts'
+import { livingKeeper } from '../../client/living-keeper.ts'
 import type { CommandContext } from '../command.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
-import { askOrElse } from '../without-daemon.ts'
+import { askIfThere } from '../without-daemon.ts'
 
 /** Longer than services get when the keeper ends them by itself; mostly it has only to let go of its files. */
 const keeperGoneWithinMs = 30_000
 
 export async function serverStop(context: CommandContext): Promise<number> {
   const { output } = context
-  const before = await askOrElse<ServerStatus | null>(
-    context,
-    (client) => client.server(),
-    async () => null,
-  )
-  const pids =
-    before === null ? endKeeper(context) : [before.daemon?.pid, before.keeper?.pid].flatMap((pid) => pid ?? [])
+  const before = await askIfThere(context, (client) => client.server())
+  const { daemon, keeper } = before?.value ?? {}
+  const pids = before === null ? endKeeper(context) : [daemon?.pid, keeper?.pid].flatMap((pid) => pid ?? [])
   if (pids.length === 0) {
     output.note('The daemon is not running')
     return exitCodes.ok
@@ -38,10 +34,11 @@ export async function serverStop(context: CommandContext): Promise<number> {
 
 /** Tells a keeper whose daemon does not answer to stop services and itself; returns its pid, if there is one. */
 function endKeeper({ installation, output }: CommandContext): readonly number[] {
-  if (!existsSync(installation.keeperLock)) return []
-  const [pid = 0, startTime] = readFileSync(installation.keeperLock, 'utf8').trim().split(' ').map(Number)
-  if (pid <= 0 || startTimeOf(pid) !== startTime) return []
+  const pid = livingKeeper(installation)
+  if (pid === null) return []
   output.note('The daemon does not answer; its keeper stops the services')
+  // The journal still has them up. Without this the next daemon would bring them back.
+  writeFileSync(installation.stoppedMark, '', { mode: 0o600 })
   process.kill(pid, 'SIGTERM')
   return [pid]
 }

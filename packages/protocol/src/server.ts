@@ -1,0 +1,7 @@
+/** POST /v1/server/restart: who asks for another daemon, and what it is to be started from. */
+export interface RestartRequest {
+  /** Path of the daemon's program in the installation that asks. */
+  readonly program: string
+  /** Of that installation: one that is older than the daemon replaces it by its like. */
+  readonly version: string
+}
