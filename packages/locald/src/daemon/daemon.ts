@@ -52,6 +52,7 @@ import type { Supervisor } from '../supervisor/supervisor.ts'
 import { Attachments } from './attachments.ts'
 import type { AttachTarget } from './attachments.ts'
 import type { Catalog } from './catalog.ts'
+import type { LogTroubles } from './log-troubles.ts'
 import { portRows } from './port-report.ts'
 import { Registry } from './registry.ts'
 import type { Shells } from './shells.ts'
@@ -66,6 +67,7 @@ export interface DaemonParts {
   readonly shells: Shells
   readonly installation: Installation
   readonly onGrew: (listener: (stream: string) => void) => () => void
+  readonly logTroubles: LogTroubles
   readonly logger: Logger
   /** Milliseconds since the epoch. */
   readonly startedAt: number
@@ -509,7 +511,8 @@ export class Daemon implements DaemonControl {
   #logSource(plan: Plan, service: string, instance: number): LogSource {
     const stream = `${plan.id}/${instanceKey(service, instance)}`
     const directory = join(this.#parts.installation.logs, stream)
-    return { label: labelIn(plan, service, instance), stream, directory }
+    const unwritten = this.#parts.logTroubles.unwrittenOf(stream)
+    return { label: labelIn(plan, service, instance), stream, directory, unwritten }
   }
 }
 

@@ -27,7 +27,9 @@ import { Catalog } from './catalog.ts'
 import { Daemon } from './daemon.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { prepareCheck, prepareRun } from './prepare-run.ts'
+import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
+import { LogTroubles } from './log-troubles.ts'
 import { replaceKeeper } from './replace-keeper.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
@@ -66,6 +68,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   })
   const keeper = connectKeeper(new Socket({ fd: keeperDescriptor }))
   const early = collectFacts(keeper)
+  const logTroubles = new LogTroubles(keeper)
   let keeperSince = Date.now()
   keeper.onLost(() => {
     logger.log('error', 'The keeper is gone')
@@ -77,6 +80,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   })
   const hello = await keeper.request('hello', { version, ack: 0 })
   keeperSince = hello.startedAt
+  logTroubles.add(hello.troubles ?? [])
   const grew = new Set<(stream: string) => void>()
   keeper.onGrew((stream) => grew.forEach((listener) => listener(stream)))
   const onGrew = (listener: (stream: string) => void): (() => void) => {
@@ -102,6 +106,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
         listeningPorts: async () => await listeners.ports(),
         reservedPorts: (project) => daemon.reservedPorts(project),
         notifyAddress: (id) => (hello.protocol < 2 ? null : notifyAddress(id, installation.runtime)),
+        logBytes: () => largestLogLimit(state),
       }),
     prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
     watchFiles: (place, since, report) => watchServiceFiles(place, { since, excluded: ownDirectories }, report),
@@ -109,10 +114,12 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
       startMonitor(subject, report, {
         listeners,
         lines: (run, signal) => {
-          const source = logSourceOf(state, run, installation.logs)
-          return runLines(source.source, source.run, { signal, onGrew })
+          const { source, run: number } = logSourceOf(state, run, installation.logs)
+          const unwritten = logTroubles.unwrittenOf(source.stream)
+          return runLines({ ...source, unwritten }, number, { signal, onGrew })
         },
       }),
+    logWarnings: () => logTroubles.warnings,
     newRunId: () => randomBytes(8).toString('hex'),
     clock: systemClock,
     logger,
@@ -126,6 +133,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     shells,
     installation,
     onGrew,
+    logTroubles,
     logger,
     startedAt,
     exit: () => {
@@ -136,6 +144,8 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     },
   })
 
+  const records = new LogRecords(state, keeper)
+  journal.subscribe(null, (event) => records.hear(event))
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
   const adopted = await findAdoptions(hello.runs, state, catalog, logger)
   const isStopped = existsSync(installation.stoppedMark)
@@ -146,6 +156,11 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   const app = createApi(daemon, logger)
   const server = createAdaptorServer({ fetch: async (request) => await idle.during(app.fetch(request)) })
   server.listen({ fd: apiDescriptor })
+}
+
+/** The projects may differ; one that asks for little must not cost another its logs. */
+function largestLogLimit({ projects }: SupervisorState): number {
+  return Math.max(...[...projects.values()].map(({ planned }) => planned.plan.config.logs.totalBytes))
 }
 
 function openJournal(

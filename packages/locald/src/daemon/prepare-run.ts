@@ -24,6 +24,8 @@ export interface Preparation {
   readonly reservedPorts: (project: string) => ReadonlySet<number>
   /** Where a run's notify socket is to be; null when the keeper is too old to hear it. */
   readonly notifyAddress: (run: string) => string | null
+  /** What may be kept of all logs together. */
+  readonly logBytes: () => number
 }
 
 /** For what outlived its keeper, whatever it may take when it is stopped. */
@@ -59,7 +61,10 @@ export async function prepareRun(
       env,
       tty: service.config.tty ? defaultTerminalSize : null,
       ...(address === null ? {} : { notify: notifyOrder(address, service.config.watchdogMs) }),
-      log: logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
+      log: {
+        ...logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
+        totalBytes: preparation.logBytes(),
+      },
       recovery: {
         signal: service.config.stopSignal,
         scope: service.config.stopScope,

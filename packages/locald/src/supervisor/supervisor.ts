@@ -60,6 +60,8 @@ export interface SupervisorDependencies {
   readonly prepareCheck: (place: Place, siblings: Plan) => Promise<PreparedCheck>
   /** Watches the files of a service that has `watch`; those that changed `since` then (milliseconds since the epoch) count. */
   readonly watchFiles: (place: Place, since: number, report: (report: FileReport) => void) => Disposable
+  /** What there is to say about recording at present, with the warnings of every project. */
+  readonly logWarnings: () => readonly string[]
   readonly newRunId: () => string
   readonly clock: Clock
   readonly logger: Logger
@@ -486,7 +488,7 @@ export class Supervisor implements Disposable {
     const services = [...instances.keys()]
       .flatMap((key) => this.#snapshot({ project, key }) ?? [])
       .sort((a, b) => (position.get(a.name) ?? 0) - (position.get(b.name) ?? 0) || a.instance - b.instance)
-    const all = [...warnings, ...(planned.notices ?? [])]
+    const all = [...warnings, ...(planned.notices ?? []), ...this.#deps.logWarnings()]
     return { id: project, project: plan.name, root: plan.root, file: plan.file, services, warnings: all }
   }
 

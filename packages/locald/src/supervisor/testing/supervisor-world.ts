@@ -210,6 +210,7 @@ export class SupervisorWorld {
           [Symbol.dispose]: () => void this.#reports.delete(subject.run),
         }
       },
+      logWarnings: () => [],
       newRunId: () => `run-${++this.#ids}`,
       clock: {
         now: () => this.now,
