@@ -177,6 +177,8 @@ export interface WhyAnswer {
   readonly snapshots: readonly ServiceSnapshot[]
   /** The conclusion in a sentence. */
   readonly summary: string
+  /** The line that tells most of it, of those that the cause of it all or its check wrote; absent when none does. */
+  readonly evidence?: { readonly service: string; readonly text: string }
   /** From this service down to the one that everything waits for. */
   readonly chain: readonly { readonly service: string; readonly state: string; readonly reason: string }[]
   readonly probe: {

@@ -19,6 +19,7 @@ import type {
   ProjectStatus,
   RestartRequest,
   ServerStatus,
+  ServiceSnapshot,
   WhyAnswer,
 } from '@locald/protocol'
 import type { AttachRequest, DaemonControl, LogsRequest } from '../api/daemon-control.ts'
@@ -29,7 +30,7 @@ import type { KeeperHello } from '../keeper/protocol.ts'
 import type { Installation } from '../lib/installation.ts'
 import { listListeners } from '../lib/listening-sockets.ts'
 import type { Logger } from '../lib/logger.ts'
-import { describeHolder, holdersOf } from '../lib/port-holder.ts'
+import { describeHolder, holderOf, holdersOf } from '../lib/port-holder.ts'
 import { membersByRun, readProcesses } from '../lib/process-tree.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import { isOlderVersion } from '../lib/version-order.ts'
@@ -56,7 +57,10 @@ import type { LogTroubles } from './log-troubles.ts'
 import { portRows } from './port-report.ts'
 import { Registry } from './registry.ts'
 import type { Shells } from './shells.ts'
-import { explain } from './why.ts'
+import { takenPort } from './why-cause.ts'
+import type { WhyFacts } from './why-cause.ts'
+import { chainFrom } from './why-chain.ts'
+import { explain, worstOf } from './why.ts'
 
 export interface DaemonParts {
   readonly supervisor: Supervisor
@@ -78,7 +82,8 @@ export interface DaemonParts {
 /** Types whose parts are not built yet: refused by name before anything is started. */
 const unsupportedTypes: readonly string[] = ['container', 'postgres', 'redis', 'site']
 
-const whyLines = 10
+/** Enough to find the error above a long stack trace. */
+const whyLines = 200
 
 export class Daemon implements DaemonControl {
   readonly version = version
@@ -177,7 +182,8 @@ export class Daemon implements DaemonControl {
     const [instance] = selectInstances(plan, [service], 'named')
     if (instance === undefined) return []
     const layers = await readEnvLayers(plan.config)
-    const flags = supervisor.state.projects.get(plan.id)?.planned.flags ?? {}
+    const record = supervisor.state.projects.get(plan.id)
+    const flags = record?.planned.flags ?? {}
     const notify = this.#notifyOf(plan, instance)
     const seen = record === undefined ? plan : supervisor.planSeenBy(plan.id, instance.service)
     return environmentFor(seen, instance, { layers, shell: shells.of(plan.id), flags, ...notify }).variables
@@ -212,18 +218,40 @@ export class Daemon implements DaemonControl {
     if (service === undefined) throw new LocaldError('service_unknown', `There is no service "${name}"`)
     const record = supervisor.state.projects.get(plan.id)
     const status = record === undefined ? statusOfPlan(plan, []) : supervisor.status(plan.id)
-    const labelled = status.services.map((s) => [labelIn(plan, s.name, s.instance), s] as const)
     const snapshots = status.services.filter((s) => s.name === service.name)
+    const worst = worstOf(snapshots.filter((s) => selected.some((i) => i.instance === s.instance)))
+    if (worst === undefined) throw new LocaldError('service_unknown', `There is no instance of "${name}"`)
+    const labelled = new Map(status.services.map((s) => [labelIn(plan, s.name, s.instance), s]))
+    const chain = chainFrom(labelIn(plan, worst.name, worst.instance), labelled)
     const rows = await this.ports(selector)
-    const first = selected[0]?.instance ?? 1
-    return explain({
+    const asked = await this.#factsOf(plan, worst, rows)
+    const last = chain.at(-1)?.snapshot ?? worst
+    const root = last === worst ? asked : await this.#factsOf(plan, last, rows)
+    const taken = takenPort(root.lines)
+    const holder = taken === null ? null : await holderOf(taken)
+    const rival = taken === null || holder === null ? null : { port: taken, holder: describeHolder(holder) }
+    const instances = service.instances.flatMap(
+      (i) => record?.instances.get(instanceKey(service.name, i.instance)) ?? [],
+    )
+    return explain({ asked, root, chain, snapshots, instances, rival })
+  }
+
+  async #factsOf(plan: Plan, snapshot: ServiceSnapshot, rows: readonly PortRow[]): Promise<WhyFacts> {
+    const { supervisor } = this.#parts
+    const { name, instance, run } = snapshot
+    const service = plan.services.find((s) => s.name === name)
+    if (service === undefined) throw new Error(`The plan has no service "${name}"`)
+    const key = instanceKey(name, instance)
+    const record = supervisor.state.projects.get(plan.id)
+    return {
+      label: labelIn(plan, name, instance),
       service,
-      snapshots: record === undefined ? [] : snapshots,
-      instances: service.instances.flatMap((i) => record?.instances.get(instanceKey(service.name, i.instance)) ?? []),
-      others: new Map(labelled),
-      ports: rows.filter((row) => row.service === service.name && row.project === plan.name),
-      lastLines: await lastLines(this.#logSource(plan, service.name, first), whyLines),
-    })
+      snapshot,
+      instance: record?.instances.get(key) ?? null,
+      ports: rows.filter((row) => row.service === name && row.instance === instance),
+      lastCheck: record === undefined ? null : supervisor.lastCheck(plan.id, key),
+      lines: run === 0 ? [] : await lastLines(this.#logSource(plan, name, instance), whyLines, { run }),
+    }
   }
 
   async projectId(selector: ProjectSelector): Promise<string | null> {

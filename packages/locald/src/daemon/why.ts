@@ -1,98 +1,101 @@
 // Explains the state of a service: the conclusion first, then what it rests on.
-import type { LogLine, PortRow, ServiceSnapshot, WhyAnswer } from '@locald/protocol'
+import type { ServiceSnapshot, WhyAnswer } from '@locald/protocol'
+import type { HealthCheck } from '../config/config.ts'
+import { unreachable } from '../lib/unreachable.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { Instance } from '../supervisor/instance.ts'
 import { notifyReport } from './notify-report.ts'
+import { causeOf, heldPort } from './why-cause.ts'
+import type { Rival, WhyFacts } from './why-cause.ts'
+import { describeLink, stateReason } from './why-chain.ts'
+import type { ChainLink } from './why-chain.ts'
 
 export interface WhySubject {
-  readonly service: ServicePlan
+  readonly asked: WhyFacts
+  /** The last of the chain; the one asked about when it waits for nobody. */
+  readonly root: WhyFacts
+  readonly chain: readonly ChainLink[]
+  /** Of all instances of the service. */
   readonly snapshots: readonly ServiceSnapshot[]
   readonly instances: readonly Instance[]
-  /** Of every service of the project, by label. */
-  readonly others: ReadonlyMap<string, ServiceSnapshot>
-  readonly ports: readonly PortRow[]
-  readonly lastLines: readonly LogLine[]
+  readonly rival: Rival | null
 }
+
+const linesShown = 10
 
 /** Pure. */
 export function explain(subject: WhySubject): WhyAnswer {
-  const { service, snapshots, instances, ports, lastLines } = subject
-  const worst =
-    snapshots.find((s) => s.state === 'failed') ?? snapshots.find((s) => s.state !== 'running') ?? snapshots[0]
-  const chain = worst === undefined ? [] : chainFrom(worst, subject.others)
-  const root = chain.at(-1)
-  const health = instances.map((i) => i.memory.health).find((h) => h !== null) ?? null
-  const notify = instances.flatMap((each, index) => notifyReport(index + 1, each, service.config) ?? [])
+  const { asked, root, chain, snapshots, instances, rival } = subject
+  const notify = instances.flatMap((each, index) => notifyReport(index + 1, each, asked.service.config) ?? [])
+  const cause = causeOf(root, rival)
+  const deeper = root.label === asked.label ? [] : [`More about the cause: locald why ${root.label}`]
   return {
-    service: service.name,
+    service: asked.service.name,
     snapshots,
-    summary: worst === undefined ? `${service.name} has not been started` : summaryOf(worst, root),
-    chain,
-    probe: probeOf(service, worst, health),
+    summary: summaryOf(asked, root),
+    ...(cause.evidence === null ? {} : { evidence: { service: root.label, text: cause.evidence } }),
+    chain: chain.map(describeLink),
+    probe: probeOf(root),
     ...(notify.length === 0 ? {} : { notify }),
-    ports,
-    last_lines: lastLines,
-    advice: worst === undefined ? [`Start it: locald up ${service.name}`] : adviceFor(worst, root, ports, service),
+    ports: asked.ports,
+    last_lines: root.lines.slice(-linesShown),
+    advice: [...cause.advice, ...deeper],
   }
 }
 
-type Link = WhyAnswer['chain'][number]
+/** The one whose state says most about the service: the first that is not well. */
+export function worstOf(snapshots: readonly ServiceSnapshot[]): ServiceSnapshot | undefined {
+  return (
+    snapshots.find((s) => s.state === 'failed') ??
+    snapshots.find((s) => s.health.status === 'unhealthy') ??
+    snapshots.find((s) => s.state !== 'running') ??
+    snapshots[0]
+  )
+}
 
-function chainFrom(start: ServiceSnapshot, others: ReadonlyMap<string, ServiceSnapshot>): readonly Link[] {
-  const chain: Link[] = []
-  const seen = new Set<string>()
-  for (let at: ServiceSnapshot | undefined = start; at !== undefined && !seen.has(at.name);) {
-    seen.add(at.name)
-    const unmet: ServiceSnapshot['waiting_for'][number] | undefined = at.waiting_for[0]
-    const reason =
-      unmet === undefined ? stateReason(at) : `waits for ${unmet.service} to be ${unmet.condition} (${unmet.reason})`
-    chain.push({ service: at.name, state: at.state, reason })
-    const failed: string | undefined =
-      at.state === 'failed' ? /^dependency "([^"]+)"/.exec(at.reason ?? '')?.[1] : undefined
-    const next: string | undefined = unmet?.service ?? failed
-    at = next === undefined ? undefined : others.get(next)
+function summaryOf(asked: WhyFacts, root: WhyFacts): string {
+  const own = `${asked.label} ${stateWords(asked.snapshot)}`
+  if (root.label === asked.label) return `${own}${detailOf(root)}`
+  return `${own}, because ${root.label} ${stateWords(root.snapshot)}${detailOf(root)}`
+}
+
+function stateWords({ state, health, next_run_at: nextRunAt }: ServiceSnapshot): string {
+  switch (state) {
+    case 'failed':
+      return 'has failed'
+    case 'backoff':
+      return 'has ended, and is about to be started again'
+    case 'scheduled':
+      return `is scheduled for ${nextRunAt ?? 'later'}`
+    case 'starting':
+      return health.status === 'unhealthy' ? 'runs, and did not become healthy' : 'is starting'
+    case 'running':
+      return health.status === 'unhealthy'
+        ? 'runs, and is unhealthy'
+        : `is running and ${health.status} (${health.source ?? 'no check'})`
+    default:
+      return `is ${state}`
   }
-  return chain
 }
 
-function stateReason(snapshot: ServiceSnapshot): string {
-  if (snapshot.reason !== null) return snapshot.reason
-  if (snapshot.health.status === 'unhealthy' || snapshot.health.status === 'starting') {
-    return snapshot.health.message ?? `no answer from its ${snapshot.health.source ?? 'health'} check yet`
-  }
-  if (snapshot.state === 'stopped')
-    return snapshot.exit === null ? 'has not been started' : `stopped; ${snapshot.exit.reason}`
-  return snapshot.health.message ?? snapshot.exit?.reason ?? snapshot.state
+function detailOf({ snapshot, ports, lastCheck }: WhyFacts): string {
+  const { state, health } = snapshot
+  if (state === 'running' && health.status !== 'unhealthy') return ''
+  if (state === 'scheduled') return snapshot.reason === null ? '' : `; its last run failed: ${snapshot.reason}`
+  if (state === 'starting' || state === 'running') return `: ${lastCheck?.message ?? stateReason(snapshot)}`
+  const held = state === 'stopped' ? heldPort(ports) : null
+  return `: ${held === null ? stateReason(snapshot) : `its port is taken by ${held}`}`
 }
 
-function summaryOf(snapshot: ServiceSnapshot, root: Link | undefined): string {
-  const { name, state, health } = snapshot
-  const own =
-    state === 'running'
-      ? `${name} is running and ${health.status} (${health.source ?? 'no check'})`
-      : `${name} is ${state}`
-  const cause =
-    root === undefined
-      ? ''
-      : root.service === name
-        ? `: ${root.reason}`
-        : `, because ${root.service} is ${root.state}: ${root.reason}`
-  return `${own}${cause}`
-}
-
-function probeOf(
-  service: ServicePlan,
-  snapshot: ServiceSnapshot | undefined,
-  health: Instance['memory']['health'],
-): WhyAnswer['probe'] {
+function probeOf({ service, snapshot, instance, lastCheck }: WhyFacts): WhyAnswer['probe'] {
   const { healthCheck } = service.config
-  const source = snapshot?.health.source ?? health?.source ?? healthCheck?.type ?? null
+  const known = instance?.memory.health ?? null
   return {
-    source,
+    source: snapshot.health.source ?? known?.source ?? healthCheck?.type ?? null,
     description: healthCheck === undefined ? inferredProbe(service) : describeCheck(healthCheck),
-    last_result: health?.message ?? null,
-    last_output: health?.output ?? null,
-    at: null,
+    last_result: lastCheck?.message ?? known?.message ?? null,
+    last_output: lastCheck === null ? (known?.output ?? null) : lastCheck.output,
+    at: lastCheck === null ? null : new Date(lastCheck.at).toISOString(),
   }
 }
 
@@ -103,12 +106,12 @@ function inferredProbe({ config }: ServicePlan): string {
   return 'It is healthy when it has run for 1 s'
 }
 
-function describeCheck(check: NonNullable<ServicePlan['config']['healthCheck']>): string {
+function describeCheck(check: HealthCheck): string {
   switch (check.type) {
     case 'http':
-      return `${check.method} ${check.path} on port ${check.port ?? 'of the service'}`
+      return `${check.method} ${check.path} on ${check.port === undefined ? 'its port' : `port ${check.port}`}`
     case 'tcp':
-      return `A listener on port ${check.port ?? 'of the service'}`
+      return `A listener on ${check.port === undefined ? 'its port' : `port ${check.port}`}`
     case 'command':
       return `Command: ${typeof check.command === 'string' ? check.command : check.command.join(' ')}`
     case 'log':
@@ -116,38 +119,6 @@ function describeCheck(check: NonNullable<ServicePlan['config']['healthCheck']>)
     case 'notify':
       return 'READY=1 on its notify socket'
     default:
-      return 'Unknown'
+      return unreachable(check)
   }
-}
-
-function adviceFor(
-  snapshot: ServiceSnapshot,
-  root: Link | undefined,
-  ports: readonly PortRow[],
-  { config }: ServicePlan,
-): readonly string[] {
-  const { name } = snapshot
-  const held = ports.find((row) => row.holder !== null)
-  const advice = held === undefined ? [] : [`Free port ${held.port}: ${describe(held)} listens on it`]
-  if (root !== undefined && root.service !== name) return [...advice, `Look at the cause: locald why ${root.service}`]
-  switch (snapshot.state) {
-    case 'failed':
-      return [...advice, `See what it wrote: locald logs ${name}`, `Then start it again: locald up ${name}`]
-    case 'stopped':
-      return [...advice, `Start it: locald up ${name}`]
-    case 'backoff':
-      return [...advice, `It is started again by itself; see what it wrote: locald logs ${name}`]
-    case 'starting':
-      if (config.listening === 'must' && config.healthCheck === undefined) {
-        return [...advice, `Let it listen on $PORT (${snapshot.port ?? 'none'}), or say where it listens: port = N`]
-      }
-      return [...advice, `See what it writes: locald logs ${name} -f`]
-    default:
-      return advice
-  }
-}
-
-function describe({ holder }: PortRow): string {
-  if (holder?.pid === null || holder?.pid === undefined) return `a process of user ${holder?.user ?? 'unknown'}`
-  return holder.command === null ? `pid ${holder.pid}` : `pid ${holder.pid} (${holder.command})`
 }

@@ -20,46 +20,70 @@ export async function why(context: CommandContext, call: Invocation): Promise<nu
 }
 
 function renderWhy(answer: WhyAnswer, style: Style): readonly string[] {
-  const { summary, chain, probe, notify = [], ports, last_lines: lastLines, advice } = answer
+  const { service, summary, evidence, chain, probe, notify = [], last_lines: lastLines, advice } = answer
+  const [step, ...steps] = advice
+  const speaker = lastLines[0]?.service ?? service
   const section = (title: string, lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : ['', style.bold(title), ...lines.map((line) => `  ${line}`)]
-  const strangers = ports.flatMap(({ port, holder }) =>
-    holder === null
-      ? []
-      : [
-          `${port} is held by ${holder.pid === null ? `user ${holder.user ?? '?'}` : `pid ${holder.pid}`}${holder.command === null ? '' : ` (${holder.command})`}`,
-        ],
-  )
   return [
     summary,
+    ...(evidence === undefined ? [] : [`  ${style.dim(`${evidence.service} |`)} ${style.foreign(evidence.text)}`]),
+    ...(step === undefined ? [] : [`→ ${step}`]),
     ...section(
       'Chain',
-      chain.map(
+      (chain.length < 2 ? [] : chain).map(
         ({ service, state, reason }, depth) =>
           `${'  '.repeat(depth)}${depth === 0 ? '' : '└ '}${style.bold(service)} ${state}${reason === '' ? '' : `: ${reason}`}`,
       ),
     ),
-    ...section('Health', probe === null ? [] : probeLines(probe)),
+    ...section('Health', probe === null ? [] : probeLines(probe, style)),
     ...section(
       'Notify',
       notify.flatMap((report) => notifyLines(report, notify.length > 1)),
     ),
-    ...section('Ports', strangers),
+    ...section('Last exit', exitLines(answer)),
+    ...section('Ports', portLines(answer)),
     ...section(
-      'Last lines',
+      speaker === service ? 'Last lines' : `Last lines of ${speaker}`,
       lastLines.map((line) => `${style.dim(`${clockTime(Date.parse(line.at))} |`)} ${style.foreign(line.text)}`),
     ),
     ...section(
-      'What to do',
-      advice.map((step) => `• ${step}`),
+      'What else to do',
+      steps.map((each) => `• ${each}`),
     ),
   ]
 }
 
-function probeLines(probe: NonNullable<WhyAnswer['probe']>): readonly string[] {
-  const result = probe.last_result === null ? [] : [`last result: ${probe.last_result}`]
-  const output = probe.last_output === null || probe.last_output === '' ? [] : probe.last_output.trimEnd().split('\n')
-  return [`${probe.source === null ? '' : `${probe.source}: `}${probe.description}`, ...result, ...output]
+/** Of a check's output: its first lines are mostly what it found, the rest why it thinks so. */
+const outputLinesShown = 8
+
+function probeLines(probe: NonNullable<WhyAnswer['probe']>, style: Style): readonly string[] {
+  const { source, description, last_result: result, last_output: output, at } = probe
+  const time = at === null ? '' : ` (${clockTime(Date.parse(at))})`
+  const lines = output === null || output === '' ? [] : output.trimEnd().split('\n')
+  const more = lines.length - outputLinesShown
+  return [
+    `${source === null ? '' : `${source}: `}${description}`,
+    ...(result === null ? [] : [`last result${time}: ${result}`]),
+    ...lines.slice(0, outputLinesShown).map((line) => `  ${style.foreign(line)}`),
+    ...(more > 0 ? [style.dim(`  and ${more} more lines`)] : []),
+  ]
+}
+
+function exitLines({ snapshots }: WhyAnswer): readonly string[] {
+  return snapshots.flatMap(({ instance, exit, run }) => {
+    if (exit === null) return []
+    const which = snapshots.length > 1 ? `instance ${instance}, ` : ''
+    return [`${which}run ${run}, ${clockTime(Date.parse(exit.at))}: ${exit.reason}`]
+  })
+}
+
+function portLines({ ports }: WhyAnswer): readonly string[] {
+  return ports.map(({ port, kind, listening, holder }) => {
+    if (holder === null) return `${port} ${kind}, ${listening ? 'it listens there' : 'nobody listens there'}`
+    const who = holder.pid === null ? `user ${holder.user ?? '?'}` : `pid ${holder.pid}`
+    return `${port} ${kind}, held by ${who}${holder.command === null ? '' : ` (${holder.command})`}`
+  })
 }
 
 function notifyLines(report: NotifyReport, isOneOfMany: boolean): readonly string[] {
