@@ -1,6 +1,9 @@
 // Waits until streams grow, without missing growth while nobody waits.
 import type { LogFollow } from './log-reader.ts'
 
+/** Beyond this a timer fires at once: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args. */
+const longestTimerMs = 2 ** 31 - 1
+
 export class Growth implements Disposable {
   readonly #signal: AbortSignal
   readonly #stop: () => void
@@ -32,7 +35,7 @@ export class Growth implements Disposable {
     const isDone = (): boolean => this.isOver || [...this.#grown].some((stream) => streams.has(stream))
     if (!isDone() && timeoutMs > 0) {
       await new Promise<void>((resolve) => {
-        const timer = timeoutMs === Infinity ? undefined : setTimeout(resolve, timeoutMs)
+        const timer = timeoutMs > longestTimerMs ? undefined : setTimeout(resolve, timeoutMs)
         this.#wake = () => {
           if (!isDone()) return
           clearTimeout(timer)

@@ -23,7 +23,13 @@ const batchLines = 1000
 /** A batch that has any lines waits for no more of them after this time. */
 const batchMs = 50
 
-/** What `readLogs` gives out, in larger pieces and before it takes the shape of the API. Ends when `follow` does. */
+/** What was written up to a moment can be read so long after it at the latest. */
+const settleMs = 250
+
+/**
+ * What `readLogs` gives out, in larger pieces and before it takes the shape of the API. Ends when `follow` does, or with what
+ * was written up to `until`.
+ */
 export async function* mergedLines(
   sources: readonly LogSource[],
   query: LogQuery,
@@ -41,11 +47,13 @@ export async function* mergedLines(
     readers.push(...plans.map(({ source, filter, range }) => new SourceReader(source, filter, range)))
     const waiting = growth === null ? null : new Waiting(readers, growth)
     let active: readonly SourceReader[] = readers
+    const endsAt = (query.until ?? Infinity) + settleMs
     while (!isOver()) {
-      const lines = await readBatch(active, isOver)
+      const isLast = Date.now() >= endsAt
+      const lines = await readBatch(isLast ? readers : active, isOver)
       if (lines.length > 0) yield { lines, cursor }
-      else if (waiting === null) return
-      else active = await waiting.forMore(active)
+      else if (waiting === null || isLast) return
+      else active = await waiting.forMore(active, endsAt - Date.now())
     }
   } finally {
     growth?.[Symbol.dispose]()
@@ -116,10 +124,10 @@ class Waiting {
   }
 
   /** The readers that may have lines now; those of `done` had none left. */
-  async forMore(done: readonly SourceReader[]): Promise<readonly SourceReader[]> {
+  async forMore(done: readonly SourceReader[], mostMs: number): Promise<readonly SourceReader[]> {
     for (const reader of done) this.#times.get(reader)?.note(reader.parts(), performance.now())
     const dueAt = Math.min(...[...this.#times.values()].map((times) => times.dueAt))
-    const grown = await this.#growth.wait(this.#streams, dueAt - performance.now())
+    const grown = await this.#growth.wait(this.#streams, Math.min(dueAt - performance.now(), mostMs))
     return this.#readers.filter((reader) => grown.has(reader.source.stream) || this.#giveDueParts(reader))
   }
 

@@ -459,6 +459,22 @@ describe('readLogs()', () => {
       expect(read.sort((a, b) => number(a) - number(b))).toEqual(expected)
     })
 
+    test('ends with what was written up to a time', async () => {
+      await using logs = await LogFixture.create()
+      await logs.output('web', 'before\n')
+      const until = Date.now() + 300
+      const reading = logs.following(['web', 'silent'], { until })
+      await logs.output('web', 'within\n', { at: until - 1 })
+      await logs.output('web', 'after\n', { at: until + 1 })
+      expect(await reading.texts(2)).toEqual(['before', 'within'])
+      await expect(reading.texts(1)).rejects.toThrow('Following ended after 0 lines')
+      expect(Date.now()).toBeGreaterThanOrEqual(until)
+      const later = logs.following('web', { until: Date.now() + 10 ** 11, tail: 0 })
+      await logs.output('web', 'now\n')
+      expect(await later.texts(1)).toEqual(['now'])
+      await later[Symbol.asyncDispose]()
+    })
+
     test('ends when the signal aborts, while waiting and while reading', async () => {
       await using logs = await LogFixture.create()
       await logs.output('web', numbered(5))
