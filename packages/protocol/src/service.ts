@@ -59,6 +59,8 @@ export interface ServiceSnapshot {
     readonly message?: string
   }
   readonly pid: number | null
+  /** What it runs in, while it runs as a container. `pid` is then that of its first process, where it can be seen. */
+  readonly container?: { readonly id: string; readonly name: string; readonly engine: string }
   /** The port it is reached at; null when it has none. */
   readonly port: number | null
   /** All ports it is known to listen on, `port` first. */

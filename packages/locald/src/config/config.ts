@@ -132,6 +132,10 @@ export interface ContainerConfig {
   readonly volumes: readonly string[]
   readonly entrypoint?: Command
   readonly user?: string
+  /** Inside the container. Default: the image's. */
+  readonly workdir?: string
+  /** With its SIG prefix. Default: the image's, else SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals
 }
 
 export interface RouteConfig {

@@ -77,7 +77,7 @@ export function buildService(source: ServiceSource, root: string, user: ServiceD
     type,
     listening: listeningOf(name, document, type, port),
     ...(document.command === undefined ? {} : { command: document.command }),
-    workdir: resolve(root, document.workdir ?? '.'),
+    workdir: type === 'container' ? root : resolve(root, document.workdir ?? '.'),
     ...(port === undefined ? {} : { port }),
     portDiscovery: document.port_discovery ?? user.port_discovery ?? builtInDefaults.port_discovery,
     env: envEntries(document.env, (key) => source.placeOf(source.spanOf(['env', key], 'key'))),
@@ -91,7 +91,7 @@ export function buildService(source: ServiceSource, root: string, user: ServiceD
     stopTimeoutMs: stopTimeout === 'never' ? null : (parseDuration(stopTimeout) ?? null),
     stopScope: document.stop_scope ?? user.stop_scope ?? builtInDefaults.stop_scope,
     watch: document.watch ?? [],
-    tty: document.tty ?? user.tty ?? builtInDefaults.tty,
+    tty: document.tty ?? (type === 'container' ? false : (user.tty ?? builtInDefaults.tty)),
     replicas: document.replicas ?? 1,
     start: document.start ?? 'up',
     ...durationField('idleTimeoutMs', document.idle_timeout),
@@ -156,7 +156,7 @@ function listeningOf(
   port: number | false | undefined,
 ): Listening {
   if (type === 'worker' || type === 'task' || port === false) return 'never'
-  if (type === 'container') return document.container_port === undefined ? 'may' : 'must'
+  if (type === 'container') return document.container_port === undefined ? 'never' : 'must'
   if (type !== 'auto' && document.type !== undefined) return 'must'
   const needed = typeof port === 'number' || name === 'web' || mentionsPort(document.command)
   return needed || looksAtItsPort(document) ? 'must' : 'may'
@@ -207,6 +207,8 @@ function containerOf(document: ServiceDocument): ContainerConfig {
     volumes: document.volumes ?? [],
     ...optional('entrypoint', document.entrypoint),
     ...optional('user', document.user),
+    ...optional('workdir', document.workdir),
+    ...optional('stopSignal', document.stop_signal === undefined ? undefined : parseSignal(document.stop_signal)),
   }
 }
 
@@ -284,6 +286,20 @@ function checkKeys(source: ServiceSource, type: ServiceType): void {
   if (type !== 'task') refuse('schedule', 'It is for what runs to its end: type = "task"')
   for (const key of useless[type] ?? []) refuse(key, key === 'port' ? 'Remove it, or make the type "exec"' : undefined)
   if (type !== 'container') for (const key of containerKeys) refuse(key, 'It is for containers: type = "container"')
+  if (type === 'container' && document.workdir !== undefined && !document.workdir.startsWith('/')) {
+    source.report(['workdir'], {
+      code: 'bad-value',
+      message: `"workdir" is "${document.workdir}": that of a container is a directory inside it, from "/" on`,
+      hint: 'Directories of the project are mounted by volumes = ["./…:/…"]',
+    })
+  }
+  if (type === 'container' && typeof document.port === 'number' && document.container_port === undefined) {
+    source.report(['port'], {
+      code: 'conflict',
+      message: `"${name}" has port ${document.port}, but no container_port that it could lead to`,
+      hint: 'Add container_port: the port inside the container',
+    })
+  }
   if (type !== 'site') for (const key of siteKeys) refuse(key, 'It is for static sites: type = "site"')
   if (type === 'container' && document.image === undefined && source.isSound('image')) {
     source.report([], {

@@ -117,6 +117,4 @@ export interface ContainerRunner {
   end(order: ContainerEndOrder): boolean
   /** Goes on with a run of an earlier daemon; facts tell what became of it. */
   adopt(run: KnownRun): void
-  /** Removes what this installation left at these engines and none of these runs owns. Resolves when that is done. */
-  sweep(engines: readonly EngineAddress[], runs: ReadonlySet<string>): Promise<void>
 }

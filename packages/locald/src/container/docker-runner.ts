@@ -30,6 +30,8 @@ export interface DockerRunnerOptions {
   readonly onFact: (fact: ContainerFact) => void
   /** What a run that is being prepared is waiting for. */
   readonly onProgress: (run: string, message: string) => void
+  /** Every run that is in the journal: what an engine holds of this installation besides is left from a crash. */
+  readonly knownRuns: () => ReadonlySet<string>
   /** Ports of this machine that the container of a run may reach now. */
   readonly reachable: (run: string) => readonly number[]
   readonly listListeners: () => Promise<readonly Listener[]>
@@ -46,8 +48,10 @@ export class DockerRunner implements ContainerRunner, Disposable {
   readonly #options: DockerRunnerOptions
   readonly #connections = new Map<string, Promise<EngineConnection>>()
   readonly #runs = new Map<string, Attended>()
-  /** Ended before there was a container to end. */
-  readonly #preparing = new Map<string, { isEnded: boolean }>()
+  /** Not spawned or taken over yet, with the end that was ordered meanwhile. */
+  readonly #preparing = new Map<string, { end: ContainerEndOrder | null }>()
+  /** Who waits until a run is known here. */
+  readonly #awaited = new Map<string, () => void>()
   readonly #gateway: HostGateway
 
   constructor(options: DockerRunnerOptions) {
@@ -56,7 +60,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
   }
 
   async spawn(order: ContainerOrder): Promise<ContainerSpawnResult> {
-    const preparing = { isEnded: false }
+    const preparing: { end: ContainerEndOrder | null } = { end: null }
     this.#preparing.set(order.run, preparing)
     try {
       return await this.#spawn(order, preparing)
@@ -65,7 +69,10 @@ export class DockerRunner implements ContainerRunner, Disposable {
     }
   }
 
-  async #spawn(order: ContainerOrder, preparing: { readonly isEnded: boolean }): Promise<ContainerSpawnResult> {
+  async #spawn(
+    order: ContainerOrder,
+    preparing: { readonly end: ContainerEndOrder | null },
+  ): Promise<ContainerSpawnResult> {
     let attended: Attended
     try {
       const connection = await this.#connect(order.engine)
@@ -75,7 +82,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
       this.#forget(order.run)
       return { ok: false, message: describeEngineError(error, order.engine) }
     }
-    if (preparing.isEnded) {
+    if (preparing.end !== null) {
       this.#forget(order.run)
       return { ok: false, message: 'stopped' }
     }
@@ -93,49 +100,31 @@ export class DockerRunner implements ContainerRunner, Disposable {
 
   end(order: ContainerEndOrder): boolean {
     const preparing = this.#preparing.get(order.run)
-    if (preparing !== undefined) preparing.isEnded = true
+    if (preparing !== undefined) preparing.end = order
     const attended = this.#runs.get(order.run)
     attended?.container.end(order)
     return attended !== undefined || preparing !== undefined
   }
 
   adopt(known: KnownRun): void {
+    const preparing: { end: ContainerEndOrder | null } = { end: null }
+    this.#preparing.set(known.run, preparing)
     const work = async (): Promise<void> => {
       const connection = await this.#connect(known.container.engine)
       const attended = this.#attend(known.run, known.log, connection)
+      this.#preparing.delete(known.run)
       connection.listenPatiently(attended.listener)
       await attended.container.adopt(known)
+      if (preparing.end !== null) attended.container.end(preparing.end)
     }
     work().catch((error: unknown) => {
       this.#options.logger.log('error', 'Cannot take over a container', { run: known.run, error })
     })
   }
 
-  async sweep(engines: readonly EngineAddress[], runs: ReadonlySet<string>): Promise<void> {
-    const { installation, logger } = this.#options
-    const distinct = new Map(engines.map((address) => [keyOf(address), address]))
-    for (const address of distinct.values()) {
-      try {
-        const { engine } = await this.#connect(address)
-        const found = await engine.listContainers({
-          all: true,
-          filters: { label: [`${labels.installation}=${installation}`] },
-        })
-        for (const { Id, Names, Labels } of found) {
-          const run = Labels[labels.run] ?? ''
-          if (runs.has(run) || this.#runs.has(run) || this.#preparing.has(run)) continue
-          logger.log('warn', 'Removing a container that no run owns', { container: Names[0] })
-          await engine.getContainer(Id).remove({ force: true, v: true })
-        }
-      } catch (error) {
-        // Without an engine there is nothing to remove; what it holds is found when it is back and wanted.
-        if (statusOf(error) !== 404) logger.log('warn', 'Cannot look for containers that are left', { address, error })
-      }
-    }
-  }
-
   /** How its health is found out. Rejects when the engine does not answer. */
   async probe(spec: ContainerProbeSpec): Promise<ContainerProbe> {
+    if (!this.#runs.has(spec.run)) await new Promise<void>((resolve) => this.#awaited.set(spec.run, resolve))
     const attended = this.#runs.get(spec.run)
     if (attended === undefined) throw new Error(`There is no container of run ${spec.run}`)
     return await probeFor(attended.container, spec)
@@ -162,8 +151,32 @@ export class DockerRunner implements ContainerRunner, Disposable {
     const { installation, logger } = this.#options
     const opening = EngineConnection.open(address, installation, logger)
     this.#connections.set(key, opening)
-    opening.catch(() => this.#connections.delete(key)) // certificates that cannot be read may be mended
+    opening.then(
+      (connection) => void this.#sweep(connection),
+      () => this.#connections.delete(key), // certificates that cannot be read may be mended
+    )
     return opening
+  }
+
+  /** Removes what this installation left at an engine and no run owns. */
+  async #sweep({ engine, address }: EngineConnection): Promise<void> {
+    const { installation, logger, knownRuns } = this.#options
+    try {
+      const found = await engine.listContainers({
+        all: true,
+        filters: { label: [`${labels.installation}=${installation}`] },
+      })
+      const known = knownRuns()
+      for (const { Id, Names, Labels } of found) {
+        const run = Labels[labels.run] ?? ''
+        if (known.has(run) || this.#runs.has(run) || this.#preparing.has(run)) continue
+        logger.log('warn', 'Removing a container that no run owns', { container: Names[0] })
+        await engine.getContainer(Id).remove({ force: true, v: true })
+      }
+    } catch (error) {
+      // Without an engine there is nothing to remove; whoever wanted it hears of it.
+      if (statusOf(error) !== 404) logger.log('warn', 'Cannot look for containers that are left', { address, error })
+    }
   }
 
   #attend(run: string, log: OutputTarget, connection: EngineConnection): Attended {
@@ -183,6 +196,8 @@ export class DockerRunner implements ContainerRunner, Disposable {
       held: null,
     }
     this.#runs.set(run, attended)
+    this.#awaited.get(run)?.()
+    this.#awaited.delete(run)
     return attended
   }
 

@@ -80,7 +80,7 @@ export interface DaemonParts {
 }
 
 /** Types whose parts are not built yet: refused by name before anything is started. */
-const unsupportedTypes: readonly string[] = ['container', 'postgres', 'redis', 'site']
+const unsupportedTypes: readonly string[] = ['postgres', 'redis', 'site']
 
 /** Enough to find the error above a long stack trace. */
 const whyLines = 200
@@ -438,14 +438,18 @@ export class Daemon implements DaemonControl {
     const kept = record === undefined ? new Map<string, number>() : keptPorts(record.planned.plan)
     const own = new Set(
       [...(record?.instances ?? [])].flatMap(([key, instance]) =>
-        runOf(instance) === null ? [] : (kept.get(key) ?? []),
+        runOf(instance) === null ? [] : [...kept].flatMap(([of, port]) => (isPortOf(key, of) ? port : [])),
       ),
     )
     return {
       keptPorts: kept,
       reserved: this.reservedPorts(project),
       isPortFree: (port, instance) =>
-        !listening.has(port) || (own.has(port) && kept.get(instanceKey(instance.service, instance.instance)) === port),
+        !listening.has(port) ||
+        (own.has(port) &&
+          [...kept].some(
+            ([of, one]) => one === port && isPortOf(instanceKey(instance.service, instance.instance), of),
+          )),
     }
   }
 
@@ -454,7 +458,9 @@ export class Daemon implements DaemonControl {
     const others = [...this.#parts.supervisor.state.projects].filter(([id]) => id !== project)
     return new Set(
       others.flatMap(([, { planned }]) =>
-        planned.plan.services.flatMap((s) => s.instances.flatMap((i) => i.port ?? [])),
+        planned.plan.services.flatMap((s) =>
+          s.instances.flatMap((i) => [...(i.port === null ? [] : [i.port]), ...(i.morePorts ?? [])]),
+        ),
       ),
     )
   }
@@ -542,6 +548,11 @@ export class Daemon implements DaemonControl {
     const unwritten = this.#parts.logTroubles.unwrittenOf(stream)
     return { label: labelIn(plan, service, instance), stream, directory, unwritten }
   }
+}
+
+/** Whether what is kept by this key is a port of that instance: its first, or a further one of a container. */
+function isPortOf(instance: string, key: string): boolean {
+  return key === instance || key.startsWith(`${instance}:`)
 }
 
 function statusOfPlan(plan: Plan, warnings: readonly string[]): ProjectStatus {

@@ -7,7 +7,9 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { LocaldEvent } from '@locald/protocol'
 import { createApi } from '../api/api-app.ts'
 import { Journal } from '../events/journal.ts'
+import type { DockerRunner } from '../container/docker-runner.ts'
 import { ListenerWatch } from '../health/listener-watch.ts'
+import type { HealthDependencies } from '../health/monitor.ts'
 import { startMonitor } from '../health/start-monitor.ts'
 import { connectKeeper } from '../keeper/client.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
@@ -17,6 +19,7 @@ import { installationFor } from '../lib/installation.ts'
 import { bootId } from '../lib/boot-id.ts'
 import { createLogger } from '../lib/logger.ts'
 import { version } from '../lib/version.ts'
+import { instanceKey } from '../plan/instance-key.ts'
 import { runLines } from '../logs/run-lines.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../supervisor/state.ts'
 import type { Change, StoredState, SupervisorState } from '../supervisor/state.ts'
@@ -24,9 +27,10 @@ import { Supervisor } from '../supervisor/supervisor.ts'
 import type { NewEvent } from '../supervisor/supervisor.ts'
 import { findAdoptions } from './adoption.ts'
 import { Catalog } from './catalog.ts'
+import { createContainers, startContainerMonitor } from './containers.ts'
 import { Daemon } from './daemon.ts'
 import { IdleTimer } from './idle-timer.ts'
-import { prepareCheck, prepareRun } from './prepare-run.ts'
+import { logTarget, prepareCheck, prepareRun } from './prepare-run.ts'
 import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
 import { LogTroubles } from './log-troubles.ts'
@@ -95,6 +99,22 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   const listeners = new ListenerWatch({ keeper: hello.pid })
   const { config, data, state: states, runtime } = installation
   const ownDirectories = [config, data, states, runtime]
+  const health: HealthDependencies = {
+    listeners,
+    lines: (run, signal) => {
+      const { source, run: number } = logSourceOf(state, run, installation.logs)
+      const unwritten = logTroubles.unwrittenOf(source.stream)
+      return runLines({ ...source, unwritten }, number, { signal, onGrew })
+    },
+  }
+  const containers: DockerRunner = createContainers({
+    installation: installation.state,
+    logs: installation.logs,
+    keeper,
+    state,
+    logger,
+    supervisor: () => supervisor,
+  })
   const supervisor: Supervisor = new Supervisor(state, {
     keeper,
     record: (event, changes) => record(journal, event, changes),
@@ -105,20 +125,18 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
         shells,
         listeningPorts: async () => await listeners.ports(),
         reservedPorts: (project) => daemon.reservedPorts(project),
+        installation: installation.state,
         notifyAddress: (id) => (hello.protocol < 2 ? null : notifyAddress(id, installation.runtime)),
         logBytes: () => largestLogLimit(state),
       }),
     prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
     watchFiles: (place, since, report) => watchServiceFiles(place, { since, excluded: ownDirectories }, report),
-    startMonitor: (subject, report) =>
-      startMonitor(subject, report, {
-        listeners,
-        lines: (run, signal) => {
-          const { source, run: number } = logSourceOf(state, run, installation.logs)
-          const unwritten = logTroubles.unwrittenOf(source.stream)
-          return runLines({ ...source, unwritten }, number, { signal, onGrew })
-        },
-      }),
+    startMonitor: (subject, report) => startMonitor(subject, report, health),
+    containers,
+    startContainerMonitor: (subject, place, report) =>
+      startContainerMonitor(containers, subject, place, report, health),
+    logOf: ({ project: { plan }, instance }, run) =>
+      logTarget(plan.id, instanceKey(instance.service, instance.instance), run.number, plan.config.logs),
     logWarnings: () => logTroubles.warnings,
     newRunId: () => randomBytes(8).toString('hex'),
     clock: systemClock,
@@ -146,6 +164,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
 
   const records = new LogRecords(state, keeper)
   journal.subscribe(null, (event) => records.hear(event))
+  journal.subscribe(null, () => containers.refreshReach())
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
   const adopted = await findAdoptions(hello.runs, state, catalog, logger)
   const isStopped = existsSync(installation.stoppedMark)

@@ -13,6 +13,7 @@ import { serviceArgv } from '../plan/service-argv.ts'
 import type { Run } from '../supervisor/instance.ts'
 import type { Place, PreparedCheck, Prepared } from '../supervisor/supervisor.ts'
 import { tagOf } from './adoption.ts'
+import { containerOrder } from './prepare-container.ts'
 import { defaultTerminalSize } from './terminal-size.ts'
 import type { Shells } from './shells.ts'
 
@@ -22,6 +23,8 @@ export interface Preparation {
   readonly listeningPorts: () => Promise<ReadonlySet<number>>
   /** Ports of every other project. */
   readonly reservedPorts: (project: string) => ReadonlySet<number>
+  /** Tells the containers of this locald from those of another. */
+  readonly installation: string
   /** Where a run's notify socket is to be; null when the keeper is too old to hear it. */
   readonly notifyAddress: (run: string) => string | null
   /** What may be kept of all logs together. */
@@ -43,16 +46,41 @@ export async function prepareRun(
   const port = await portFor(place, preparation)
   if (typeof port === 'string') return { ok: false, reason: port }
   const plan = port === instance.port ? siblings : withPort(siblings, service.name, instance.instance, port)
-  const address = preparation.notifyAddress(run.id)
+  const address = service.config.container === undefined ? preparation.notifyAddress(run.id) : null
   const seen = { ...place, project: { ...project, plan } }
   const environment = environmentOf(seen, layers.layers, preparation.shells, address)
   const { command, healthCheck } = launchOf(plan, service, environment)
-  if (command === undefined) return { ok: false, reason: 'it has no command' }
   const env = variablesOf(environment)
+  const check = { env: withoutNotify(env), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
+  const log: LogTarget = {
+    ...logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
+    totalBytes: preparation.logBytes(),
+  }
+  const { container } = service.config
+  if (container !== undefined) {
+    const shell = preparation.shells.of(plan.id)
+    const { installation } = preparation
+    const test = healthCheck?.type === 'command' ? healthCheck : undefined
+    try {
+      const order = await containerOrder(seen, container, run, {
+        installation,
+        shell,
+        env,
+        command,
+        check: test,
+        port,
+        log,
+      })
+      return { ok: true, port, check, order }
+    } catch (error) {
+      return { ok: false, reason: error instanceof Error ? error.message : String(error) }
+    }
+  }
+  if (command === undefined) return { ok: false, reason: 'it has no command' }
   return {
     ok: true,
     port,
-    check: { env: withoutNotify(env), ...(healthCheck === undefined ? {} : { check: healthCheck }) },
+    check,
     order: {
       run: run.id,
       tag: { ...tagOf(plan, service, instance, run, port) },
@@ -61,10 +89,7 @@ export async function prepareRun(
       env,
       tty: service.config.tty ? defaultTerminalSize : null,
       ...(address === null ? {} : { notify: notifyOrder(address, service.config.watchdogMs) }),
-      log: {
-        ...logTarget(plan.id, instanceKey(service.name, instance.instance), run.number, plan.config.logs),
-        totalBytes: preparation.logBytes(),
-      },
+      log,
       recovery: {
         signal: service.config.stopSignal,
         scope: service.config.stopScope,

@@ -6,9 +6,18 @@ import { urlFor } from './service-url.ts'
 /** Everything listens on the loopback interface. */
 export const serviceHost = '127.0.0.1'
 
+/** What that interface is called inside a container. */
+const hostOfContainers = 'host.docker.internal'
+
+/** Where a service of this kind reaches its siblings. */
+export function siblingHost({ container }: { readonly container?: unknown }): string {
+  return container === undefined ? serviceHost : hostOfContainers
+}
+
 export interface ServiceAddress {
   readonly name: string
   readonly type: ServiceType
+  readonly host: string
   /** One for each instance, in their order; empty when it has none. */
   readonly ports: readonly number[]
   /** What its siblings are told: `WEB_HOST`, `WEB_PORT`, `WEB_URL` and with replicas `WEB_PORTS`. */
@@ -24,34 +33,40 @@ export function addressesOf(
     readonly config: { readonly type: ServiceType }
     readonly instances: readonly { readonly port: number | null }[]
   }[],
+  host: string = serviceHost,
 ): Addresses {
   return new Map(
     services.map(({ name, config: { type }, instances }) => {
       const ports = instances.flatMap(({ port }) => (port === null ? [] : [port]))
-      return [name, { name, type, ports, variables: variablesAbout(name, type, ports) }] as const
+      return [name, { name, type, host, ports, variables: variablesAbout(name, type, host, ports) }] as const
     }),
   )
 }
 
 /** With replicas: of the first instance. `undefined`: it has no port. */
 export function addressPart(
-  { type, ports }: Pick<ServiceAddress, 'type' | 'ports'>,
+  { type, host, ports }: Pick<ServiceAddress, 'type' | 'host' | 'ports'>,
   property: ServiceProperty,
 ): string | undefined {
   const [port] = ports
   if (port === undefined) return undefined
-  const parts = { host: serviceHost, port: String(port), url: urlFor(type, serviceHost, port) }
+  const parts = { host, port: String(port), url: urlFor(type, host, port) }
   return parts[property]
 }
 
-function variablesAbout(name: string, type: ServiceType, ports: readonly number[]): ServiceAddress['variables'] {
+function variablesAbout(
+  name: string,
+  type: ServiceType,
+  host: string,
+  ports: readonly number[],
+): ServiceAddress['variables'] {
   const [port] = ports
   if (port === undefined) return []
   const prefix = name.toUpperCase().replaceAll(/[-.]/g, '_')
   return [
-    [`${prefix}_HOST`, serviceHost],
+    [`${prefix}_HOST`, host],
     [`${prefix}_PORT`, String(port)],
-    [`${prefix}_URL`, urlFor(type, serviceHost, port)],
+    [`${prefix}_URL`, urlFor(type, host, port)],
     ...(ports.length > 1 ? [[`${prefix}_PORTS`, ports.join(',')] as const] : []),
   ]
 }

@@ -3,7 +3,7 @@ import type { Diagnostic, EnvSource, EnvVariable } from '@locald/protocol'
 import { expandEnv } from '../config/env-file.ts'
 import type { ParsedEnvFile } from '../config/env-file.ts'
 import type { EnvEntry, ServiceConfig } from '../config/config.ts'
-import { addressesOf, addressPart, serviceHost, siblingVariables } from './addresses.ts'
+import { addressesOf, addressPart, serviceHost, siblingHost, siblingVariables } from './addresses.ts'
 import type { Addresses } from './addresses.ts'
 import type { EnvLayers } from './env-layers.ts'
 import type { Environment, InstancePlan, Plan } from './plan.ts'
@@ -49,14 +49,14 @@ export function environmentFor(
     service: service.config,
     instance: planned.instance,
     port: planned.port,
-    addresses: addressesOf(plan.services),
+    addresses: addressesOf(plan.services, siblingHost(service.config)),
   })
   return { variables: [...winners.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), warnings }
 }
 
 export interface EnvironmentSubject extends EnvironmentInputs {
   readonly project: { readonly name: string; readonly env: readonly EnvEntry[] }
-  readonly service: Pick<ServiceConfig, 'name' | 'env' | 'watchdogMs'>
+  readonly service: Pick<ServiceConfig, 'name' | 'env' | 'container' | 'watchdogMs'>
   readonly instance: number
   readonly port: number | null
   readonly addresses: Addresses
@@ -108,6 +108,10 @@ export function resolveEnvironment(subject: EnvironmentSubject): {
     setAll('locald', [['NODE_EXTRA_CA_CERTS', subject.caCertificate]])
   }
   setAll('flag', flags)
+  // Paths and tools of this machine mean nothing in a container; what the shell said was there to be referred to.
+  if (service.container !== undefined) {
+    for (const [name, { source }] of winners) if (source === 'shell') winners.delete(name)
+  }
   return { winners, warnings }
 }
 
@@ -129,8 +133,10 @@ function ownVariables(subject: EnvironmentSubject): ReadonlyMap<string, string> 
     if (service.watchdogMs !== undefined) own.set('WATCHDOG_USEC', String(service.watchdogMs * 1000))
   }
   if (port !== null) {
-    own.set('PORT', String(port))
-    own.set('HOST', serviceHost)
+    const { container } = service
+    // In a container it is told what to do there; from outside it is reached at the published port.
+    own.set('PORT', String(container?.ports[0] ?? port))
+    own.set('HOST', container === undefined ? serviceHost : '0.0.0.0')
     own.set('LOCALD_URL', urlFor(subject.addresses.get(service.name)?.type ?? 'auto', serviceHost, port))
   }
   return own

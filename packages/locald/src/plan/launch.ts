@@ -1,7 +1,7 @@
 // What of a service's definition refers to its siblings and its environment, with the references replaced.
 import type { Command, HealthCheck } from '../config/config.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import { addressesOf } from './addresses.ts'
+import { addressesOf, siblingHost } from './addresses.ts'
 import { referenceValues } from './environment.ts'
 import type { Environment, Plan, ServicePlan } from './plan.ts'
 import { substitute } from './references.ts'
@@ -17,7 +17,7 @@ export function launchOf(plan: Pick<Plan, 'services'>, service: ServicePlan, env
   const variables = new Map(environment.map(({ name, value }) => [name, value]))
   return substituteLaunch(
     service.config,
-    referenceValues(addressesOf(plan.services), (name) => variables.get(name)),
+    referenceValues(addressesOf(plan.services, siblingHost(service.config)), (name) => variables.get(name)),
   )
 }
 

@@ -6,7 +6,7 @@ import { noEnvLayers } from './env-layers.ts'
 import type { EnvLayers } from './env-layers.ts'
 import { instanceKey } from './instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from './plan.ts'
-import { assignPorts } from './ports.ts'
+import { assignPorts, portKey } from './ports.ts'
 import type { PortInputs } from './ports.ts'
 import { referenceFaults } from './reference-faults.ts'
 import { serviceHash } from './service-hash.ts'
@@ -90,7 +90,18 @@ export function fixedPorts(plan: Plan): readonly (InstancePlan & { readonly port
 /** The assigned ports of a plan, to be kept by the next one. */
 export function keptPorts(plan: Plan): ReadonlyMap<string, number> {
   const assigned = plan.services.filter((service) => !isFixed(service)).flatMap(({ instances }) => withPorts(instances))
-  return new Map(assigned.map((instance) => [instanceKey(instance.service, instance.instance), instance.port]))
+  return new Map([
+    ...assigned.map((each) => [instanceKey(each.service, each.instance), each.port] as const),
+    ...plan.services.flatMap(furtherKept),
+  ])
+}
+
+/** The further ports of a container are assigned also where the first is fixed. */
+function furtherKept({ config, instances }: ServicePlan): readonly (readonly [string, number])[] {
+  const inside = config.container?.ports.slice(1) ?? []
+  return instances.flatMap(({ service, instance, morePorts = [] }) =>
+    morePorts.map((port, index) => [portKey(service, instance, inside[index]), port] as const),
+  )
 }
 
 /** Foreman's base port: `PORT` of the env files, else of the shell, else 5000. */

@@ -9,6 +9,8 @@ export interface InstancePlan {
   readonly instance: number
   /** Assigned or fixed; null when the service gets none. */
   readonly port: number | null
+  /** Of a container that publishes several ports: those for the further ones, in their order. */
+  readonly morePorts?: readonly number[]
 }
 
 export interface DependencyPlan {

@@ -41,7 +41,7 @@ export function assignPorts(id: string, services: readonly ServiceConfig[], inpu
   const chosen = new Map<string, number>()
   const takenBy = new Map<number, string>()
   const choose = (slot: Slot, port: number): void => {
-    chosen.set(instanceKey(slot.service, slot.instance), port)
+    chosen.set(slotKey(slot), port)
     takenBy.set(port, slot.service)
   }
   const isAllowed = (slot: Slot, port: number): boolean =>
@@ -61,15 +61,12 @@ export function assignPorts(id: string, services: readonly ServiceConfig[], inpu
 
   const open = slots.filter((slot) => slot.fixed === undefined)
   for (const slot of open) {
-    const preferred =
-      inputs.base === undefined
-        ? inputs.kept.get(instanceKey(slot.service, slot.instance))
-        : foremanPort(inputs.base, slot)
+    const preferred = inputs.base === undefined ? inputs.kept.get(slotKey(slot)) : foremanPort(inputs.base, slot)
     if (preferred === undefined || (inputs.base === undefined && !isInRange(preferred))) continue
     if (preferred <= highestPort && isAllowed(slot, preferred)) choose(slot, preferred)
     else if (inputs.base !== undefined) warnings.push(movedWarning(slot, preferred))
   }
-  for (const slot of open.filter((candidate) => !chosen.has(instanceKey(candidate.service, candidate.instance)))) {
+  for (const slot of open.filter((candidate) => !chosen.has(slotKey(candidate)))) {
     const port = freePort(id, slot, (candidate) => isAllowed(slot, candidate))
     if (port === undefined) return { ok: false, code: 'port_exhausted', diagnostics: [exhaustedFault(slot)] }
     choose(slot, port)
@@ -87,19 +84,33 @@ interface Slot {
   readonly instance: number
   /** Of the service in the file, from 0. */
   readonly index: number
+  /** Which of the ports of a container that has several; absent: the first. */
+  readonly inside?: number
   readonly fixed?: number
   readonly config: ServiceConfig
 }
 
 function slotsOf(config: ServiceConfig, index: number): readonly Slot[] {
   if (!hasPort(config)) return []
-  return instanceNumbers(config).map((instance) => ({
-    service: config.name,
-    instance,
-    index,
-    config,
-    ...(typeof config.port === 'number' ? { fixed: config.port + instance - 1 } : {}),
-  }))
+  return instanceNumbers(config).flatMap((instance) => {
+    const slot: Slot = { service: config.name, instance, index, config }
+    const first = typeof config.port === 'number' ? { ...slot, fixed: config.port + instance - 1 } : slot
+    return [first, ...furtherPorts(config).map((inside) => ({ ...slot, inside }))]
+  })
+}
+
+function furtherPorts({ container }: ServiceConfig): readonly number[] {
+  return container?.ports.slice(1) ?? []
+}
+
+/** What a port is kept by: the instance's key, and for further ports of a container which one it is. */
+export function portKey(service: string, instance: number, inside?: number): string {
+  const key = instanceKey(service, instance)
+  return inside === undefined ? key : `${key}:${inside}`
+}
+
+function slotKey({ service, instance, inside }: Slot): string {
+  return portKey(service, instance, inside)
 }
 
 export function hasPort({ port, listening }: Pick<ServiceConfig, 'port' | 'listening'>): boolean {
@@ -108,8 +119,10 @@ export function hasPort({ port, listening }: Pick<ServiceConfig, 'port' | 'liste
 
 function instancesOf(config: ServiceConfig, chosen: ReadonlyMap<string, number>): readonly InstancePlan[] {
   return instanceNumbers(config).map((instance) => {
-    const port = chosen.get(instanceKey(config.name, instance))
-    return { service: config.name, instance, port: port ?? null }
+    const port = chosen.get(portKey(config.name, instance))
+    const more = furtherPorts(config).flatMap((inside) => chosen.get(portKey(config.name, instance, inside)) ?? [])
+    const known = { service: config.name, instance, port: port ?? null }
+    return more.length === 0 ? known : { ...known, morePorts: more }
   })
 }
 
@@ -125,9 +138,13 @@ function isInRange(port: number): boolean {
   return port >= assignedPorts.first && port <= assignedPorts.last
 }
 
-function freePort(id: string, { service, instance }: Slot, isAllowed: (port: number) => boolean): number | undefined {
+function freePort(
+  id: string,
+  { service, instance, inside }: Slot,
+  isAllowed: (port: number) => boolean,
+): number | undefined {
   const count = assignedPorts.last - assignedPorts.first + 1
-  const start = hashBelow([id, service, instance], count)
+  const start = hashBelow(inside === undefined ? [id, service, instance] : [id, service, instance, inside], count)
   for (let step = 0; step < count; step++) {
     const port = assignedPorts.first + ((start + step) % count)
     if (isAllowed(port)) return port

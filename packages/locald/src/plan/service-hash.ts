@@ -34,7 +34,7 @@ export function serviceHash(subject: HashSubject): string {
     tty: service.tty,
     // How a process is called does not change how it runs.
     kind: ['auto', 'exec', 'worker', 'task'].includes(service.type) ? 'process' : service.type,
-    container: service.container === undefined ? undefined : { ...service.container },
+    container: service.container === undefined ? undefined : { ...service.container, stopSignal: undefined },
     site: service.site === undefined ? undefined : { ...service.site },
   })
 }

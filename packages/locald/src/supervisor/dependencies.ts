@@ -1,6 +1,7 @@
 // Whether an instance may start, judged by the instances it depends on.
 import { instanceLabel } from '@locald/protocol'
 import type { DependencyCondition, UnmetDependency } from '@locald/protocol'
+import { isSpawned } from './instance.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { healthShown } from './notify-memory.ts'
@@ -52,7 +53,7 @@ function answerOf(
       }
       return 'met'
     case 'starting':
-      if (condition === 'started') return state.run.identity === null ? { waiting: 'starting' } : 'met'
+      if (condition === 'started') return isSpawned(state.run) ? 'met' : { waiting: 'starting' }
       if (!state.overdue) return { waiting: 'starting' }
       return { waiting: `unhealthy: ${healthShown(memory)?.message ?? 'not healthy in time'}` }
     case 'running':

@@ -1,5 +1,6 @@
 // One instance of a service as the supervisor keeps it: plain data that survives the daemon in the journal.
 import type { HealthSource, ServiceExit } from '@locald/protocol'
+import type { ContainerIdentity } from '../container/container-order.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { NotifyMemory } from './notify-memory.ts'
 
@@ -9,8 +10,10 @@ export interface Run {
   readonly id: string
   /** Counts the runs of this instance from 1. */
   readonly number: number
-  /** Null until the keeper has spawned it. */
+  /** Null until the keeper has spawned it, and of a container. */
   readonly identity: RunIdentity | null
+  /** Of a container that was started; absent: it is none, or was not started yet. */
+  readonly container?: ContainerIdentity
   /** When it was ordered, then when it was spawned; milliseconds since the epoch. */
   readonly startedAt: number
   /** Hash of the service's plan at the time. */
@@ -142,6 +145,11 @@ export const newInstance: Instance = {
     watch: { restarts: [], suspended: null },
     notify: null,
   },
+}
+
+/** Whether there is a process, or a container, of it. */
+export function isSpawned(run: Run): boolean {
+  return run.identity !== null || run.container !== undefined
 }
 
 /** The run of an instance that has processes, or may have. */

@@ -507,6 +507,8 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
       return { type, run, isGone: count % 2 === 0 }
     case 'prepared':
       return { type, run, told: { db: count } }
+    case 'preparing':
+      return { type, run, message: `Pulling ${count}` }
     case 'files-changed':
       return { type, files: [`f${count % 2}`] }
     case 'watch-failed':

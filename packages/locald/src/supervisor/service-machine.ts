@@ -4,12 +4,13 @@
 import type { HealthSource, ServiceEventType, ServiceExit } from '@locald/protocol'
 import type { RestartPolicy } from '../config/config.ts'
 import type { NotifyRefusal, NotifySender } from '../keeper/protocol.ts'
+import type { ContainerIdentity } from '../container/container-order.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import { microseconds } from '../lib/microseconds.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { nextMoment } from '../lib/cron.ts'
 import { afterExit } from './restart-policy.ts'
-import { runOf } from './instance.ts'
+import { isSpawned, runOf } from './instance.ts'
 import { afterNotified, afterRefused, describeErrno, nothingNotified, overruling } from './notify-memory.ts'
 import type { NotifyMemory } from './notify-memory.ts'
 import type { Instance, InstanceMemory, InstanceState, Run } from './instance.ts'
@@ -51,7 +52,16 @@ export type MachineInput =
   | { readonly type: 'dependency-failed'; readonly reason: string }
   /** What its run is going to be spawned with, as far as it is remembered. */
   | { readonly type: 'prepared'; readonly run: string; readonly told: Readonly<Record<string, number>> }
-  | { readonly type: 'spawned'; readonly run: string; readonly identity: RunIdentity; readonly at: number }
+  /** What starting it waits for, before it is spawned: an image that is pulled. */
+  | { readonly type: 'preparing'; readonly run: string; readonly message: string }
+  | {
+      readonly type: 'spawned'
+      readonly run: string
+      /** Null: it is a container. */
+      readonly identity: RunIdentity | null
+      readonly container?: ContainerIdentity
+      readonly at: number
+    }
   /** It could not be spawned; trying again would not help. */
   | { readonly type: 'refused'; readonly run: string; readonly reason: string }
   | {
@@ -76,6 +86,8 @@ export type MachineInput =
       readonly signal: string | null
       readonly at: number
       readonly members: number
+      /** Said instead of code and signal, where there is more to say. */
+      readonly reason?: string | null
     }
   | { readonly type: 'killed'; readonly run: string }
   /** It spoke over its notify socket. That READY=1 makes it healthy is its monitor's to say. */
@@ -142,7 +154,7 @@ export function isFileWatched({ state, memory }: Instance): boolean {
 
 /** Whether the health of its run is watched. */
 export function isWatched(state: InstanceState): boolean {
-  return (state.id === 'starting' || state.id === 'running') && state.run.identity !== null
+  return (state.id === 'starting' || state.id === 'running') && isSpawned(state.run)
 }
 
 /** Inputs that a state has no use for (a result that comes late, a second order) leave it as it is. */
@@ -159,6 +171,8 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
       return giveUp(instance, input.reason, settings, now)
     case 'prepared':
       return { instance: remember(instance, { told: input.told }), effects: [], event: null }
+    case 'preparing':
+      return preparing(instance, input.message)
     case 'spawned':
       return spawned(instance, input, settings)
     case 'refused':
@@ -293,11 +307,19 @@ function spawn(instance: Instance, id: string, settings: MachineSettings, now: n
   }
 }
 
+function preparing(instance: Instance, message: string): Step {
+  const { state } = instance
+  if (state.id !== 'starting' || isSpawned(state.run)) return unchanged(instance)
+  const known = remember(instance, { health: { source: 'docker', message, output: null } })
+  return { instance: known, effects: [], event: 'service.updated' }
+}
+
 function spawned(instance: Instance, input: MachineInput & { type: 'spawned' }, settings: MachineSettings): Step {
   const { state } = instance
-  if ((state.id !== 'starting' && state.id !== 'stopping') || state.run.identity !== null) return unchanged(instance)
-  const run: Run = { ...state.run, identity: input.identity, startedAt: input.at }
-  const memory = { startedAt: input.at }
+  if ((state.id !== 'starting' && state.id !== 'stopping') || isSpawned(state.run)) return unchanged(instance)
+  const { identity, container, at } = input
+  const run: Run = { ...state.run, identity, ...(container === undefined ? {} : { container }), startedAt: at }
+  const memory = { startedAt: at, ...(container === undefined ? {} : { health: null }) }
   if (state.id === 'stopping') return step(remember(instance, memory), { ...state, run }, 'service.updated')
   const deadline = settings.startTimeoutMs === null ? null : input.at + settings.startTimeoutMs
   return step(remember(instance, memory), { ...state, run, deadline }, 'service.spawned')
@@ -411,7 +433,9 @@ function exited(
     signal: input.signal,
     at: new Date(input.at).toISOString(),
     reason:
-      ordered && state.killed ? `killed by SIGKILL: it did not stop in time` : withErrno(describeExit(input), instance),
+      ordered && state.killed
+        ? `killed by SIGKILL: it did not stop in time`
+        : (input.reason ?? withErrno(describeExit(input), instance)),
   }
   const stopping: InstanceState = {
     id: 'stopping',

@@ -1,5 +1,6 @@
 // An instance as the world sees it.
 import type { HealthSource, HealthStatus, ServiceSnapshot, UnmetDependency } from '@locald/protocol'
+import type { ContainerIdentity } from '../container/container-order.ts'
 import type { ServiceConfig } from '../config/config.ts'
 import type { InstancePlan, ServicePlan } from '../plan/plan.ts'
 import { serviceHost } from '../plan/addresses.ts'
@@ -37,7 +38,8 @@ export function snapshotOf(
       source: status === 'none' ? null : (health?.source ?? expectedSource(service.config)),
       ...(health === null || health.message === '' ? {} : { message: health.message }),
     },
-    pid: (run === null ? null : memory.notify?.mainPid) ?? run?.identity?.pid ?? null,
+    pid: (run === null ? null : memory.notify?.mainPid) ?? run?.identity?.pid ?? run?.container?.pid ?? null,
+    ...(run?.container === undefined ? {} : { container: containerShown(run.container) }),
     port,
     ports: memory.ports.length > 0 ? memory.ports : port === null ? [] : [port],
     url: port === null ? null : urlFor(service.config.type, serviceHost, port),
@@ -65,6 +67,10 @@ export function snapshotOf(
 function reasonOf(state: InstanceState): string | null {
   if (state.id === 'failed' || state.id === 'backoff') return state.reason
   return state.id === 'scheduled' ? state.failure : null
+}
+
+function containerShown({ id, name, engine }: ContainerIdentity): NonNullable<ServiceSnapshot['container']> {
+  return { id, name, engine: engine.url }
 }
 
 /** A service that need not listen shows no port before it was seen listening. */

@@ -2,6 +2,13 @@
 // is acted on, so that a daemon that dies in between is followed by one that goes on.
 import { constants } from 'node:os'
 import type { LocaldEvent, OrderOutcome, ProjectStatus, ServiceEventType, ServiceSnapshot } from '@locald/protocol'
+import type {
+  ContainerFact,
+  ContainerIdentity,
+  ContainerOrder,
+  ContainerRunner,
+  OutputTarget,
+} from '../container/container-order.ts'
 import type { CheckRecord, HealthMonitor, HealthReport, HealthSubject } from '../health/monitor.ts'
 import type { ProbeSpec } from '../health/probe-spec.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
@@ -18,7 +25,7 @@ import type { Clock } from './attendants.ts'
 import { dependencyVerdict, dependentsOf, labelOf } from './dependencies.ts'
 import type { DependencyVerdict } from './dependencies.ts'
 import { outdatedSiblings, planAsFound } from './found-ports.ts'
-import { isActive, newInstance, runOf } from './instance.ts'
+import { isActive, isSpawned, newInstance, runOf } from './instance.ts'
 import type { Instance, Run } from './instance.ts'
 import { progressOf } from './order-progress.ts'
 import { defaultSettings, dueAt, isFileWatched, isWatched, next } from './service-machine.ts'
@@ -34,7 +41,7 @@ export type NewEvent = LocaldEvent extends infer E ? (E extends LocaldEvent ? Om
 export type Prepared =
   | {
       readonly ok: true
-      readonly order: SpawnOrder
+      readonly order: SpawnOrder | ContainerOrder
       readonly check: PreparedCheck
       /** Differs from the plan when somebody took the assigned port meanwhile. */
       readonly port: number | null
@@ -49,6 +56,15 @@ export interface PreparedCheck {
 
 export interface SupervisorDependencies {
   readonly keeper: KeeperLink
+  /** Runs services that are containers, as the keeper runs the others. */
+  readonly containers: ContainerRunner
+  readonly startContainerMonitor: (
+    subject: ContainerSubject,
+    place: Place,
+    report: (report: HealthReport) => void,
+  ) => HealthMonitor
+  /** Where the output of an instance goes. */
+  readonly logOf: (place: Place, run: Run) => OutputTarget
   /** Stores changes and, when there is one, the event that shows them; both before anything is done about them. */
   readonly record: (event: NewEvent | null, changes: readonly Change[]) => void
   /** What `work` records is stored as a whole or not at all. Not nested. */
@@ -72,6 +88,15 @@ export type FileReport =
   | { readonly type: 'files-changed'; readonly files: readonly string[] }
   /** They cannot be watched, now or ever. */
   | { readonly type: 'watch-failed'; readonly reason: string }
+
+/** A container whose health is watched. */
+export interface ContainerSubject {
+  readonly run: string
+  readonly startedAt: number
+  readonly check?: ProbeSpec
+  readonly wasHealthy: boolean
+  readonly wasNotified: boolean
+}
 
 /** An instance with everything that is planned of it. */
 export interface Place {
@@ -273,6 +298,7 @@ export class Supervisor implements Disposable {
     const instance = this.#instance(slot)
     const run = instance === undefined ? null : runOf(instance)
     if (instance === undefined || run === null) return this.#attend(slot)
+    if (run.container !== undefined) return this.#resumeContainer(slot, run, run.container)
     const info = known.get(run.id)
     if (info !== undefined) {
       const { identity, startedAt } = info
@@ -281,9 +307,58 @@ export class Supervisor implements Disposable {
       return this.#attend(slot)
     }
     // Ordered but never spawned: the daemon died in between. Anything else is gone, and how it ended was not seen.
-    const isSpawned = instance.state.id !== 'starting' || run.identity !== null
-    if (isSpawned || !instance.memory.wanted) this.#apply(slot, { type: 'lost', run: run.id, isGone: true })
+    const wasSpawned = instance.state.id !== 'starting' || isSpawned(run)
+    if (wasSpawned || !instance.memory.wanted) this.#apply(slot, { type: 'lost', run: run.id, isGone: true })
     else this.#afterwards(() => this.#launch(slot, run))
+  }
+
+  /** The engine is asked in the background, and what it says comes as facts. */
+  #resumeContainer(slot: Slot, run: Run, container: ContainerIdentity): void {
+    const place = this.#place(slot)
+    const isStopping = this.#instance(slot)?.state.id === 'stopping'
+    this.#afterwards(() => {
+      if (place === null) return
+      const { id, hash } = run
+      this.#deps.containers.adopt({
+        run: id,
+        hash,
+        container,
+        project: slot.project,
+        log: this.#deps.logOf(place, run),
+      })
+      if (isStopping) this.#end(slot, run)
+    })
+    this.#attend(slot)
+  }
+
+  /** What became of a container. Some of it may have been told to an earlier daemon. */
+  containerFact(fact: ContainerFact): void {
+    const slot = this.#slotOf(fact.run)
+    const state = slot === null ? undefined : this.#instance(slot)?.state
+    if (slot === null || state === undefined || this.#disposed) return
+    const { run } = fact
+    const hasExited = state.id === 'stopping' && state.exit !== null
+    switch (fact.type) {
+      case 'exited': {
+        const { code, signal, reason, at } = fact
+        if (!hasExited) this.#apply(slot, { type: 'exited', run, code, signal, reason, at, members: 0 })
+        return
+      }
+      case 'killed':
+        return this.#apply(slot, { type: 'killed', run })
+      case 'emptied':
+        return this.#apply(slot, { type: 'emptied', run, survivors: fact.survivors })
+      case 'lost':
+        return this.#apply(slot, { type: 'lost', run, isGone: true })
+      default:
+        unreachable(fact)
+    }
+  }
+
+  /** What the start of a container waits for. */
+  containerProgress(run: string, message: string): void {
+    const slot = this.#slotOf(run)
+    if (slot !== null && !this.#disposed) this.#apply(slot, { type: 'preparing', run, message })
   }
 
   /** A run that no record knows: nobody could ever stop it, so it is ended now. */
@@ -790,6 +865,7 @@ export class Supervisor implements Disposable {
     }
     this.#apply(slot, { type: 'prepared', run: run.id, told: referredSiblings(siblings, place.service) })
     this.#checks.set(run.id, prepared.check)
+    if ('image' in prepared.order) return await this.#spawnContainer(slot, prepared.order)
     const result = await this.#deps.keeper.request('spawn', prepared.order)
     if (result.ok) this.#apply(slot, { type: 'spawned', run: run.id, identity: result.identity, at: result.startedAt })
     this.#checks.delete(run.id)
@@ -798,8 +874,26 @@ export class Supervisor implements Disposable {
     if (result.reason !== 'duplicate') refuse(result.message)
   }
 
+  async #spawnContainer(slot: Slot, order: ContainerOrder): Promise<void> {
+    const { run } = order
+    const result = await this.#deps.containers.spawn(order)
+    if (this.#disposed) return
+    if (result.ok) {
+      const { container, startedAt } = result
+      this.#apply(slot, { type: 'spawned', run, identity: null, container, at: startedAt })
+    } else this.#apply(slot, { type: 'refused', run, reason: result.message })
+    this.#checks.delete(run)
+  }
+
   #end(slot: Slot, run: Run, timeoutMs?: number): void {
     const config = this.#place(slot)?.service.config
+    const container = {
+      run: run.id,
+      signal: config?.container?.stopSignal ?? null,
+      timeoutMs: timeoutMs ?? (config === undefined ? 10_000 : config.stopTimeoutMs),
+    }
+    if (this.#deps.containers.end(container)) return
+    if (run.container !== undefined) return this.#apply(slot, { type: 'lost', run: run.id, isGone: true })
     const request = this.#deps.keeper.request('end', {
       run: run.id,
       signal: config?.stopSignal ?? 'SIGTERM',
@@ -831,27 +925,29 @@ export class Supervisor implements Disposable {
     // Another definition of its health holds at once, without another run.
     const watched = run === null ? null : `${run.id} ${healthKey(config)}`
     this.#attendants.watch(idOf(slot), watched, (ready) => {
-      if (run === null || identity === null) return
+      if (run === null) return
+      // It may have come before there was a monitor, or to another daemon.
+      const wasNotified = this.#instance(slot)?.memory.notify?.isReady === true
+      const wasHealthy = instance.memory.readyAfterMs !== null
+      const { id, startedAt } = run
+      const report = (news: HealthReport): void => this.#report(slot, id, news)
       const begin = ({ check, env }: PreparedCheck): void =>
-        ready(() =>
-          this.#deps.startMonitor(
+        ready(() => {
+          const known = { run: id, startedAt, wasHealthy, wasNotified, ...(check === undefined ? {} : { check }) }
+          if (identity === null) return this.#deps.startContainerMonitor(known, place, report)
+          return this.#deps.startMonitor(
             {
-              run: run.id,
+              ...known,
               identity,
-              startedAt: run.startedAt,
               port: place.instance.port,
               listening: config.listening,
               portDiscovery: config.portDiscovery,
-              ...(check === undefined ? {} : { check }),
               env,
               cwd: config.workdir,
-              wasHealthy: instance.memory.readyAfterMs !== null,
-              // It may have come before there was a monitor, or to another daemon.
-              wasNotified: this.#instance(slot)?.memory.notify?.isReady === true,
             },
-            (report) => this.#report(slot, run.id, report),
-          ),
-        )
+            report,
+          )
+        })
       const prepared = this.#checks.get(run.id)
       if (prepared !== undefined) begin(prepared)
       else if (config.healthCheck === undefined) begin({ env: {} })

@@ -200,6 +200,15 @@ export class SupervisorWorld {
         },
       }),
       prepareCheck: async () => ({ env: {} }),
+      containers: {
+        spawn: async () => ({ ok: false, message: 'no containers here' }),
+        end: () => false,
+        adopt: () => undefined,
+      },
+      startContainerMonitor: () => {
+        throw new Error('no containers here')
+      },
+      logOf: (_place, run) => ({ stream: '', run: run.number, segmentBytes: 1, segments: 1 }),
       watchFiles: () => ({ [Symbol.dispose]: () => undefined }),
       startMonitor: (subject, report) => {
         this.#reports.set(subject.run, report)

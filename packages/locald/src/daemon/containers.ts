@@ -1,0 +1,128 @@
+// Wires containers to the rest: output to the keeper, facts to the supervisor, probes to health, reach to the plan.
+import { join } from 'node:path'
+import type { HealthSource } from '@locald/protocol'
+import type { OutputRecorder } from '../container/container-log.ts'
+import type { ContainerProbeSpec } from '../container/container-probe.ts'
+import { DockerRunner } from '../container/docker-runner.ts'
+import { startCheckMonitor } from '../health/check-monitor.ts'
+import type { HealthDependencies, HealthMonitor, HealthReport } from '../health/monitor.ts'
+import { startMonitor } from '../health/start-monitor.ts'
+import type { KeeperLink } from '../keeper/keeper-link.ts'
+import { listListeners } from '../lib/listening-sockets.ts'
+import type { Logger } from '../lib/logger.ts'
+import { runTail } from '../logs/run-tail.ts'
+import { instanceKey } from '../plan/instance-key.ts'
+import { runOf } from '../supervisor/instance.ts'
+import type { SupervisorState } from '../supervisor/state.ts'
+import type { ContainerSubject, Place, Supervisor } from '../supervisor/supervisor.ts'
+import { healthTest, publishedPorts } from './prepare-container.ts'
+
+export interface ContainerParts {
+  readonly installation: string
+  /** Directory of all logs. */
+  readonly logs: string
+  readonly keeper: KeeperLink
+  readonly state: SupervisorState
+  readonly logger: Logger
+  readonly supervisor: () => Supervisor
+}
+
+export function createContainers({
+  installation,
+  logs,
+  keeper,
+  state,
+  logger,
+  supervisor,
+}: ContainerParts): DockerRunner {
+  const recorder: OutputRecorder = {
+    output: async (log, chunks) => {
+      const timed = chunks.map(({ stream, at, bytes }) => ({ stream, at, output: bytes.toString('base64') }))
+      await keeper.request('append', { log, chunks: timed })
+    },
+    record: async (log, at, record) => {
+      await keeper.request('append', { log, record, at })
+    },
+    recorded: async ({ stream, run }) => await runTail(join(logs, stream), run),
+  }
+  return new DockerRunner({
+    installation,
+    recorder,
+    logger,
+    onFact: (fact) => supervisor().containerFact(fact),
+    onProgress: (run, message) => supervisor().containerProgress(run, message),
+    knownRuns: () => knownRuns(state),
+    reachable: (run) => reachablePorts(state, run),
+    listListeners,
+  })
+}
+
+function knownRuns(state: SupervisorState): ReadonlySet<string> {
+  const instances = [...state.projects.values()].flatMap((project) => [...project.instances.values()])
+  return new Set(instances.flatMap((instance) => runOf(instance)?.id ?? []))
+}
+
+/** Ports of the services that the service of a run depends on, as long as these run. */
+function reachablePorts(state: SupervisorState, id: string): readonly number[] {
+  for (const { planned, instances } of state.projects.values()) {
+    for (const service of [...planned.plan.services, ...planned.leaving]) {
+      const isOwn = service.instances.some((i) => {
+        const instance = instances.get(instanceKey(service.name, i.instance))
+        return instance !== undefined && runOf(instance)?.id === id
+      })
+      if (!isOwn) continue
+      const wanted = new Set(service.dependsOn.map((dependency) => dependency.service))
+      return planned.plan.services
+        .filter(({ name }) => wanted.has(name))
+        .flatMap((sibling) =>
+          sibling.instances.flatMap((i) => {
+            const instance = instances.get(instanceKey(sibling.name, i.instance))
+            const isUp = instance?.state.id === 'running' || instance?.state.id === 'starting'
+            if (!isUp) return []
+            return [
+              ...new Set([...(i.port === null ? [] : [i.port, ...(i.morePorts ?? [])]), ...instance.memory.ports]),
+            ]
+          }),
+        )
+    }
+  }
+  return []
+}
+
+/** HTTP and log checks look from outside, as at any service; everything else has to look inside. */
+export function startContainerMonitor(
+  runner: DockerRunner,
+  { run, startedAt, check, wasHealthy, wasNotified }: ContainerSubject,
+  { service, instance }: Place,
+  report: (report: HealthReport) => void,
+  dependencies: HealthDependencies,
+): HealthMonitor {
+  const published = service.config.container === undefined ? [] : publishedPorts(service.config.container, instance)
+  const ports = published.map(({ host }) => host)
+  if (check?.type === 'http' || check?.type === 'log') {
+    const written = check.type === 'http' ? check.port : undefined
+    const port = published.find(({ container }) => container === written)?.host ?? written ?? ports[0]
+    const outside = {
+      run,
+      identity: { pid: 0, startTime: 0, marker: `container:${run}`, lockLimit: null },
+      startedAt,
+      port: null,
+      listening: 'never',
+      portDiscovery: 'off',
+      check: check.type === 'http' && port !== undefined ? { ...check, port } : check,
+      env: {},
+      cwd: '/',
+      wasHealthy,
+      wasNotified,
+    } as const
+    const withPorts = (news: HealthReport): void => report(news.type === 'healthy' ? { ...news, ports } : news)
+    return startMonitor(outside, withPorts, dependencies)
+  }
+  const known = { run, startedAt, ports: published, wasHealthy }
+  const spec: ContainerProbeSpec =
+    check === undefined
+      ? known
+      : { ...known, check: check.type === 'command' ? { type: 'test', test: healthTest(check) } : check }
+  const source: HealthSource = check?.type === 'tcp' || check?.type === 'notify' ? check.type : 'docker'
+  return startCheckMonitor({ startedAt, ports, wasHealthy, wasNotified }, source, runner.probe(spec), report)
+}
