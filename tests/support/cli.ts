@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
-const command =
+const builtCommand =
   process.env['LOCALD_BIN'] ?? fileURLToPath(new URL('../../packages/locald/bin/locald.js', import.meta.url))
 
 export interface CliOptions {
@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** SIGKILL after this time, and the result says so. Default 60 s. */
   readonly timeoutMs?: number
+  /** Of another installation. Default: the one under test. */
+  readonly command?: string
 }
 
 export interface CliResult {
@@ -41,9 +43,9 @@ export interface RunningCli {
 
 export function startCli(
   args: readonly string[],
-  options: CliOptions & { readonly env: Record<string, string> },
+  options: CliOptions & { readonly env: Readonly<Record<string, string>> },
 ): RunningCli {
-  const { cwd, env, timeoutMs = 60_000 } = options
+  const { cwd, env, timeoutMs = 60_000, command = builtCommand } = options
   const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(process.execPath, [command, ...args], {
     cwd,
     env,
