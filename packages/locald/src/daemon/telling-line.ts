@@ -52,8 +52,10 @@ const rules: readonly Rule[] = [
  */
 export function tellingLine(lines: readonly string[]): string | null {
   let best: { readonly text: string; readonly weight: number } | null = null
-  for (const line of lines) {
-    const text = messageOf(stripAnsi(line).trimEnd())
+  for (const [index, line] of lines.entries()) {
+    const own = messageOf(stripAnsi(line).trimEnd())
+    // Rust says where before it says what.
+    const text = / panicked at .*:$/u.test(own) ? `${own} ${stripAnsi(lines[index + 1] ?? '')}`.trimEnd() : own
     const weight = weightOf(text)
     if (weight !== null && (best === null || weight >= best.weight)) best = { text: text.trim(), weight }
   }

@@ -39,10 +39,8 @@ export interface Rival {
 export function takenPort(lines: readonly LogLine[]): number | null {
   const line = tellingLine(lines.map(({ text }) => text)) ?? ''
   if (!/EADDRINUSE|address already in use|port \d+ is (?:already )?in use/iu.test(line)) return null
-  // Python and Go name it in the same line, Node behind the last colon.
-  const port = Number(
-    /port (\d{2,5})\b/iu.exec(line)?.[1] ?? /[:\s](\d{2,5})\)?(?:\D*)$/u.exec(line)?.[1] ?? Number.NaN,
-  )
+  // As a word, or behind the last colon or comma of an address.
+  const port = Number(/port (\d{2,5})\b/iu.exec(line)?.[1] ?? /.*[:,] ?(\d{2,5})\b/u.exec(line)?.[1] ?? Number.NaN)
   return Number.isInteger(port) && port > 0 && port <= 65_535 ? port : null
 }
 
@@ -165,18 +163,9 @@ function remedyFor(line: string, facts: WhyFacts, rival: Rival | null): string |
 
 /** `DATABASE_URL`, of a line that misses it. */
 function missingVariable(line: string): string | null {
-  const name = '([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})'
-  const after = new RegExp(
-    `\\b${name}\\b["'\`]? (?:environment variable )?(?:is|was|must be|has to be|not) ?(?:not |un)?(?:set|defined|required|missing|undefined|provided|found)?`,
-    'u',
-  )
-  const before = new RegExp(
-    `(?:missing|required|undefined|unset|set|KeyError:?)(?: required)?(?: env(?:ironment)?)?(?: variables?)?:? ["'\`]?${name}\\b`,
-    'iu',
-  )
-  if (!/env|set\b|required|missing|undefined|defined|KeyError/iu.test(line)) return null
-  const found = after.exec(line)?.[1] ?? before.exec(line)?.[1]
-  return found === undefined || /^(?:ERROR|FATAL|CRITICAL)$/u.test(found) ? null : found
+  if (!/\b(?:un)?(?:set|defined|required|missing|provided?|environment|KeyError)\b/iu.test(line)) return null
+  const names = line.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/gu) ?? []
+  return names.find((name) => !/^(?:ERR|E|GLIBC|GLIBCXX|CXXABI)_|_ERR(?:OR)?$|^MODULE_NOT_FOUND$/u.test(name)) ?? null
 }
 
 function unhealthyCause(facts: WhyFacts, logs: string): Cause {
@@ -211,7 +200,11 @@ function checkAdvice(message: string, facts: WhyFacts): readonly string[] {
     return [`Run the check by hand: locald run ${label} -- ${command}`]
   }
   if (check?.type === 'log') return [`Compare its output with "pattern" of its health_check (${placeOf(facts)})`]
-  if (check?.type === 'notify') return ['Let it send READY=1 to $NOTIFY_SOCKET']
+  if (check?.type === 'notify') {
+    const refused = facts.instance?.memory.notify?.refused ?? 0
+    const stranger = refused > 0 ? ', from a process that it has started: others do not count' : ''
+    return [`Let it send READY=1 to $NOTIFY_SOCKET${stranger}`]
+  }
   if (listening === 'must' || check?.type === 'http' || check?.type === 'tcp') {
     const none = check === undefined ? `; if it listens nowhere, say so: type = "worker"` : ''
     return [
