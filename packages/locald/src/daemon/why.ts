@@ -78,11 +78,14 @@ function stateWords({ state, health, next_run_at: nextRunAt }: ServiceSnapshot):
   }
 }
 
-function detailOf({ snapshot, ports, lastCheck }: WhyFacts): string {
+function detailOf({ snapshot, instance, ports, lastCheck }: WhyFacts): string {
   const { state, health } = snapshot
   if (state === 'running' && health.status !== 'unhealthy') return ''
   if (state === 'scheduled') return snapshot.reason === null ? '' : `; its last run failed: ${snapshot.reason}`
-  if (state === 'starting' || state === 'running') return `: ${lastCheck?.message ?? stateReason(snapshot)}`
+  // What it says of itself is part of what is shown, and not of its check's result.
+  const isOwnWord = instance !== null && instance.memory.notify !== null
+  const checked = isOwnWord ? undefined : lastCheck?.message
+  if (state === 'starting' || state === 'running') return `: ${checked ?? stateReason(snapshot)}`
   const held = state === 'stopped' ? heldPort(ports) : null
   return `: ${held === null ? stateReason(snapshot) : `its port is taken by ${held}`}`
 }

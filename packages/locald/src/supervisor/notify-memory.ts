@@ -49,6 +49,7 @@ export const nothingNotified: NotifyMemory = {
 
 const messagesKept = 8
 const longestText = 200
+const longestCommand = 80
 const longestStatus = 500
 
 /** After a message that counts. */
@@ -59,7 +60,7 @@ export function afterNotified(
   at: number,
 ): NotifyMemory {
   const { STATUS: status, ERRNO: errno, MAINPID: mainPid } = fields
-  const message = { at, text: textOf(fields), sender, verdict: sender.verdict, count: 1 }
+  const message = { at, text: textOf(fields), sender: shown(sender), verdict: sender.verdict, count: 1 }
   return {
     ...memory,
     isReady: memory.isReady || fields['READY'] === '1',
@@ -77,7 +78,7 @@ export function afterRefused(
   { reason, fields, sender, count }: NotifyRefusal & { readonly count: number },
   at: number,
 ): NotifyMemory {
-  const message = { at, text: textOf(fields), sender, verdict: reason, count }
+  const message = { at, text: textOf(fields), sender: shown(sender), verdict: reason, count }
   return {
     ...memory,
     refused: memory.refused + count,
@@ -114,8 +115,7 @@ export function whyJudged({ verdict, sender }: NotifyMessage): string {
 
 /** "pid 42 (node server.js)". */
 export function describeSender({ pid, command }: NotifyMessage['sender']): string {
-  const shown = command === null ? null : oneLine(command, 60)
-  return shown === null || shown === '' ? `pid ${pid}` : `pid ${pid} (${shown})`
+  return command === null || command === '' ? `pid ${pid}` : `pid ${pid} (${command})`
 }
 
 /** Why it is not healthy whatever its checks say; null when they decide. */
@@ -168,6 +168,10 @@ function phaseAfter(before: NotifyMemory['phase'], fields: Readonly<Record<strin
 function textOf(fields: Readonly<Record<string, string>>): string {
   const all = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
   return oneLine(all.join(' '), longestText)
+}
+
+function shown({ pid, uid, command }: NotifyMessage['sender']): NotifyMessage['sender'] {
+  return { pid, uid, command: command === null ? null : oneLine(command, longestCommand) }
 }
 
 function oneLine(text: string, longest: number): string {
