@@ -218,6 +218,7 @@ test.each([
   ['command = "x"\ntype = "exec"', 'exec', 'must'],
   ['command = "x $PORT"\ntype = "worker"', 'worker', 'never'],
   ['command = "x"\ntype = "task"', 'task', 'never'],
+  ['command = "x"\nschedule = "@daily"', 'task', 'never'],
 ])('loadConfig() infers from %j the type %s that %s listen', async (keys, type, listening) => {
   expect((await services(`[services.jobs]\n${keys}`))['jobs']).toMatchObject({ type, listening })
 })
@@ -388,6 +389,10 @@ test.each([
   ['command = "x"\nport = true', '3:8 bad-value'],
   ['command = "x"\nreplicas = 0', '3:12 bad-value'],
   ['command = "x"\nschedule = "* * *"', '3:12 bad-value'],
+  ['command = "x"\nschedule = "61 * * * *"', '3:12 bad-value'],
+  ['command = "x"\nschedule = "0 0 30 2 *"', '3:12 bad-value'],
+  ['command = "x"\ntype = "worker"\nschedule = "@daily"', '4:1 conflict'],
+  ['command = "x"\nport = 3000\nschedule = "@daily"', '4:1 conflict'],
   ['command = "x"\ndomains = ["http://x"]', '3:12 bad-value'],
   ['command = "x"\nhealth_check = { type = "log", pattern = "(" }', '3:42 bad-value'],
   ['command = "x"\nhealth_check = { path = "/x" }', '3:16 missing'],
