@@ -242,6 +242,8 @@ test.each([
     process.kill(daemon, 'SIGKILL')
     await project.waitFor('api', ({ health }) => health.status === 'healthy')
     expect(pidsOf(await project.status())).toEqual(before)
+    const { warnings } = await harness.serverStatus()
+    expect(warnings).toEqual([expect.stringContaining('damaged')])
   }
   const directory = join(path, '..')
   expect(readdirSync(directory).filter((name) => name.includes('.damaged-'))).toHaveLength(1)

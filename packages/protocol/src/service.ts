@@ -109,6 +109,8 @@ export interface ServerStatus {
   readonly daemon: { readonly pid: number; readonly version: string; readonly started_at: string } | null
   readonly keeper: { readonly pid: number; readonly version: string; readonly started_at: string } | null
   readonly proxy: { readonly http: number; readonly https: number } | null
+  /** What is wrong with its own files, such as a journal that was damaged and set aside. Absent: nothing. */
+  readonly warnings?: readonly string[]
 }
 
 /** `web` for the only instance of a service, `web.2` for one of several. */

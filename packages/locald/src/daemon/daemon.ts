@@ -75,6 +75,8 @@ export interface DaemonParts {
   readonly logger: Logger
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** What was found wrong with locald's own files; grows. */
+  readonly troubles: readonly string[]
   /** Ends this process, once nothing of an answer is left to be sent. */
   readonly exit: () => void
 }
@@ -101,8 +103,9 @@ export class Daemon implements DaemonControl {
   }
 
   server(): ServerStatus {
-    const { hello, startedAt } = this.#parts
+    const { hello, startedAt, troubles } = this.#parts
     return {
+      ...(troubles.length === 0 ? {} : { warnings: unique(troubles) }),
       daemon: { pid: process.pid, version, started_at: new Date(startedAt).toISOString() },
       keeper: { pid: hello.pid, version: hello.version, started_at: new Date(hello.startedAt).toISOString() },
       proxy: null,

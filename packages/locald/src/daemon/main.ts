@@ -66,10 +66,11 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   process.on('unhandledRejection', fail)
 
   const troubles: string[] = []
-  const { journal, state } = openJournal(installation.journal, (message, error) => {
+  const onTrouble = (message: string, error?: unknown): void => {
     logger.log('warn', message, { error })
     troubles.push(message)
-  })
+  }
+  const { journal, state } = openJournal(installation.journal, onTrouble)
   const keeper = connectKeeper(new Socket({ fd: keeperDescriptor }))
   const early = collectFacts(keeper)
   const logTroubles = new LogTroubles(keeper)
@@ -92,9 +93,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     return () => void grew.delete(listener)
   }
 
-  const shells = new Shells(installation.shells, withoutUndefined(env), (message, error) =>
-    logger.log('warn', message, { error }),
-  )
+  const shells = new Shells(installation.shells, withoutUndefined(env), onTrouble)
   const catalog = new Catalog({ home: env['HOME'] ?? homedir(), userConfigFile: installation.userConfig })
   const listeners = new ListenerWatch({ keeper: hello.pid })
   const { config, data, state: states, runtime } = installation
@@ -154,6 +153,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     logTroubles,
     logger,
     startedAt,
+    troubles,
     exit: () => {
       server.close()
       // Streams would hold it open for ever; their clients come back to whoever is there next.

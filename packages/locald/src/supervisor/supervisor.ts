@@ -285,7 +285,7 @@ export class Supervisor implements Disposable {
     }
   }
 
-  /** Shown with the project's warnings until the next \`up\` has shown it. */
+  /** Shown with the project's warnings until the next `up` has shown it. */
   #notice(project: string, notice: string): void {
     const { planned } = this.#project(project)
     const changed: ProjectPlan = { ...planned, notices: [...(planned.notices ?? []), notice].slice(-noticesKept) }
@@ -326,7 +326,10 @@ export class Supervisor implements Disposable {
         project: slot.project,
         log: this.#deps.logOf(place, run),
       })
+      const { pending, instances } = this.#project(slot.project)
+      const isLeftDown = instances.get(slot.key)?.memory.wanted === false && !pending.has(slot.key)
       if (isStopping) this.#end(slot, run)
+      else if (isLeftDown) this.#apply(slot, { type: 'stop' })
     })
     this.#attend(slot)
   }

@@ -23,6 +23,7 @@ export async function serverStatus(context: CommandContext, call: Invocation): P
     const age = formatDuration(now() - Date.parse(part.started_at))
     output.print(`${name.padEnd(6)}  version ${part.version}, pid ${part.pid}, up ${age}`)
   }
+  for (const warning of status.warnings ?? []) output.note(`${output.side.style.yellow('warning:')} ${warning}`)
   if (status.proxy !== null) output.print(`proxy   http ${status.proxy.http}, https ${status.proxy.https}`)
   return exitCodes.ok
 }
