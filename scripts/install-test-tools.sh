@@ -3,7 +3,8 @@
 # names what is missing. Tests that need a missing program are skipped, which fails them where CI is set.
 set -euo pipefail
 
-declare -A package_of=([python3]=python3 [curl]=curl [setsid]=util-linux [ps]=procps)
+declare -A package_of=([python3]=python3 [curl]=curl [setsid]=util-linux [ps]=procps [systemd-notify]=systemd
+  [redis-server]=redis-server [mosquitto]=mosquitto [haproxy]=haproxy)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
