@@ -62,7 +62,8 @@ export interface Watch extends AsyncDisposable {
   waitFor<T>(find: (watch: Watch) => T | undefined): Promise<T>
 }
 
-export function createHarness(): Harness {
+/** `added`: to the environment of its commands. */
+export function createHarness(added: Readonly<Record<string, string>> = {}): Harness {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'h-')))
   const home = join(directory, 'l')
   const user = join(directory, 'user')
@@ -73,6 +74,7 @@ export function createHarness(): Harness {
     TMPDIR: tmpdir(),
     LOCALD_HOME: home,
     LANG: 'C.UTF-8',
+    ...added,
   }
   const running = new Set<RunningCli>()
   const seenPorts = new Set<number>()

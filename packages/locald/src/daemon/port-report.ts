@@ -5,6 +5,7 @@ import { holdersOf } from '../lib/port-holder.ts'
 import type { PortHolder } from '../lib/port-holder.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
+import { runOf } from '../supervisor/instance.ts'
 import type { Instance } from '../supervisor/instance.ts'
 
 export interface PortSubject {
@@ -29,10 +30,16 @@ export async function portRows(
     const { service, instance } = planned
     const holder = holders.get(listenerOn(port)?.inode ?? -1) ?? null
     const pid = holder?.pid ?? null
-    const isOwn = pid !== null && isOurs(instanceKey(service, instance), pid)
+    const key = instanceKey(service, instance)
+    const isOwn = isPublished(instances.get(key), holder) || (pid !== null && isOurs(key, pid))
     const shown = isOwn ? null : holderShown(holder)
     return { project: plan.name, service, instance, port, kind, listening: isOwn, holder: shown }
   })
+}
+
+/** What a running container publishes, a process of the engine listens on. */
+function isPublished(instance: Instance | undefined, holder: PortHolder | null): boolean {
+  return instance !== undefined && holder !== null && runOf(instance)?.container !== undefined
 }
 
 function portsOf(
@@ -41,9 +48,16 @@ function portsOf(
   instances: ReadonlyMap<string, Instance>,
 ): readonly (readonly [number, PortRow['kind']])[] {
   const found = instances.get(instanceKey(service.name, planned.instance))?.memory.ports ?? []
-  const discovered = found.filter((port) => port !== planned.port).map((port) => [port, 'discovered'] as const)
+  const discovered = found
+    .filter((port) => port !== planned.port && planned.morePorts?.includes(port) !== true)
+    .map((port) => [port, 'discovered'] as const)
   if (planned.port === null) return discovered
-  return [[planned.port, typeof service.config.port === 'number' ? 'fixed' : 'assigned'], ...discovered]
+  const more = planned.morePorts ?? []
+  return [
+    [planned.port, typeof service.config.port === 'number' ? 'fixed' : 'assigned'],
+    ...more.map((port) => [port, 'assigned'] as const),
+    ...discovered,
+  ]
 }
 
 function holderShown(holder: PortHolder | null): PortRow['holder'] {

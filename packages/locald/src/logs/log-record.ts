@@ -4,6 +4,7 @@ import type { GapAccount } from '../lib/segment-writer.ts'
 /** A record as it is appended to a log stream. Others are shown too, by their `text` or as they are. */
 export type LogRecord =
   | { readonly type: 'run.started'; readonly pid: number }
+  | { readonly type: 'run.started'; readonly container: string }
   /** Ends the lines of its run: append it after the run's last output. */
   | { readonly type: 'run.exited'; readonly code: number | null; readonly signal: string | null }
   /** Its keeper was lost, and with it how it ended. Ends the lines of its run too. */
@@ -33,7 +34,9 @@ export function parseRecord(payload: Buffer): ParsedRecord {
 export function recordText(record: ParsedRecord): string {
   switch (record['type']) {
     case 'run.started':
-      return `started with pid ${shown(record['pid'])}`
+      return typeof record['container'] === 'string'
+        ? `started as container ${shown(record['container'])}`
+        : `started with pid ${shown(record['pid'])}`
     case 'run.exited':
       return record['signal'] === null || record['signal'] === undefined
         ? `exited with code ${shown(record['code'])}`
