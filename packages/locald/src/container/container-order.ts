@@ -42,6 +42,12 @@ export interface OutputTarget {
   readonly segments: number
 }
 
+/** Structurally the keeper's `NotifyOrder`. */
+export interface ContainerNotify {
+  readonly address: string
+  readonly watchdogMs?: number
+}
+
 export interface ContainerOrder {
   readonly run: string
   /** Identifies this locald among others that use the same engine. */
@@ -68,6 +74,8 @@ export interface ContainerOrder {
   readonly tty: boolean
   /** Replaces the image's own. */
   readonly healthTest?: HealthTest
+  /** Where it is heard: a socket at a path of this machine, mounted into it. */
+  readonly notify?: ContainerNotify
   readonly log: OutputTarget
 }
 

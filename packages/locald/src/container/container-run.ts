@@ -6,6 +6,7 @@ import { containerExit, describeStartFailure } from './container-exit.ts'
 import { recordOutput } from './container-log.ts'
 import type { OutputRecorder, RecordedOutput } from './container-log.ts'
 import type {
+  ContainerNotify,
   ContainerEndOrder,
   ContainerFact,
   ContainerIdentity,
@@ -31,6 +32,9 @@ export interface RunHost {
   /** Something to show while it is being prepared. */
   readonly progress: (message: string) => void
   readonly placed: (place: NetworkPlace) => void
+  /** It is about to be created with this, or was created and is about to be started. */
+  readonly openNotify: (notify: ContainerNotify) => Promise<void>
+  readonly identifyNotify: (container: string) => Promise<void>
 }
 
 /** Output that is still on its way when the container has ended: so long it may pause. */
@@ -175,6 +179,7 @@ export class ContainerRun {
   async #start(order: ContainerOrder): Promise<{ identity: ContainerIdentity; startedAt: number }> {
     refuseRemote(order)
     const { engine } = this.#connection
+    if (order.notify !== undefined) await this.#host.openNotify(order.notify)
     const existing = await this.#findOwn(order)
     if (existing === null) {
       await this.#ensureImage(order)
@@ -183,6 +188,7 @@ export class ContainerRun {
     } else this.#identity = { engine: order.engine, id: existing, name: containerName(order), pid: null }
     this.#preparing.signal.throwIfAborted()
     const container = engine.getContainer(this.#identity?.id ?? '')
+    if (order.notify !== undefined) await this.#host.identifyNotify(container.id)
     // 304: it was started already, by a daemon that died right after.
     await container.start().catch((error: unknown) => {
       if (statusOf(error) !== 304) throw error

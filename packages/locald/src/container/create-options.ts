@@ -22,6 +22,9 @@ export const labels = {
  */
 const logConfig = { Type: 'local', Config: { 'max-size': '100m', 'max-file': '2', compress: 'false' } }
 
+/** Where a container finds its notify socket. */
+const notifyPath = '/run/locald/notify.sock'
+
 /** Host names under which a container reaches this machine. */
 const hostNames = ['host.docker.internal']
 
@@ -45,7 +48,7 @@ export function createOptions(order: ContainerOrder, gateway: string): Container
   const key = (port: number): string => `${port}/tcp`
   return {
     Image: order.image,
-    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries({ ...env, ...notifyVariables(order) }).map(([name, value]) => `${name}=${value}`),
     ...(command === undefined ? {} : { Cmd: [...command] }),
     ...(entrypoint === undefined ? {} : { Entrypoint: [...entrypoint] }),
     ...(user === undefined ? {} : { User: user }),
@@ -68,11 +71,23 @@ export function createOptions(order: ContainerOrder, gateway: string): Container
       PortBindings: Object.fromEntries(
         ports.map(({ container, host }) => [key(container), [{ HostIp: '127.0.0.1', HostPort: String(host) }]]),
       ),
-      Binds: order.volumes.map((volume) => bindOf(volume, order)).filter((bind) => bind.includes(':')),
+      Binds: [
+        ...order.volumes.map((volume) => bindOf(volume, order)).filter((bind) => bind.includes(':')),
+        ...(order.notify === undefined ? [] : [`${order.notify.address}:${notifyPath}`]),
+      ],
       ExtraHosts: hostNames.map((name) => `${name}:${gateway}`),
       LogConfig: logConfig,
     } satisfies HostConfig,
     Volumes: Object.fromEntries(order.volumes.filter((volume) => !volume.includes(':')).map((path) => [path, {}])),
+  }
+}
+
+function notifyVariables({ notify }: ContainerOrder): Readonly<Record<string, string>> {
+  if (notify === undefined) return {}
+  const { watchdogMs } = notify
+  return {
+    NOTIFY_SOCKET: notifyPath,
+    ...(watchdogMs === undefined ? {} : { WATCHDOG_USEC: String(watchdogMs * 1000) }),
   }
 }
 

@@ -6,6 +6,7 @@ import type { OutputRecorder } from './container-log.ts'
 import type {
   ContainerEndOrder,
   ContainerFact,
+  ContainerNotify,
   ContainerOrder,
   ContainerRunner,
   ContainerSpawnResult,
@@ -35,6 +36,15 @@ export interface DockerRunnerOptions {
   /** Ports of this machine that the container of a run may reach now. */
   readonly reachable: (run: string) => readonly number[]
   readonly listListeners: () => Promise<readonly Listener[]>
+  readonly notify: NotifyKeeper
+}
+
+/** Who holds the notify sockets of containers. */
+export interface NotifyKeeper {
+  readonly open: (run: string, notify: ContainerNotify) => Promise<void>
+  /** The id that its container has, before it is started. */
+  readonly identify: (run: string, container: string) => Promise<void>
+  readonly close: (run: string) => void
 }
 
 interface Attended {
@@ -186,6 +196,8 @@ export class DockerRunner implements ContainerRunner, Disposable {
       fact: (fact) => this.#onFact(fact),
       progress: (message) => this.#options.onProgress(run, message),
       placed: (place) => this.#gateway.admit(run, place),
+      openNotify: (notify) => this.#options.notify.open(run, notify),
+      identifyNotify: (id) => this.#options.notify.identify(run, id),
     })
     const attended: Attended = {
       container,
@@ -218,6 +230,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
     if (attended === undefined) return
     this.#runs.delete(run)
     this.#gateway.dismiss(run)
+    this.#options.notify.close(run)
     attended.container.connection.unlisten(attended.listener)
   }
 }

@@ -54,6 +54,16 @@ export function createContainers({
     knownRuns: () => knownRuns(state),
     reachable: (run) => reachablePorts(state, run),
     listListeners,
+    notify: {
+      open: async (run, notify) => void (await keeper.request('notify', { run, open: notify })),
+      identify: async (run, container) => void (await keeper.request('notify', { run, container })),
+      close: (run) => {
+        keeper.request('notify', { run, close: true }).catch((error: unknown) => {
+          // A keeper of an older version, which has no sockets for containers, or one that is gone.
+          logger.log('debug', 'Cannot close a notify socket', { run, error })
+        })
+      },
+    },
   })
 }
 

@@ -13,7 +13,7 @@ import type { HealthDependencies } from '../health/monitor.ts'
 import { startMonitor } from '../health/start-monitor.ts'
 import { connectKeeper } from '../keeper/client.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
-import { notifyAddress } from '../keeper/notify-address.ts'
+import { containerNotifyPath, notifyAddress } from '../keeper/notify-address.ts'
 import type { Fact } from '../keeper/protocol.ts'
 import { installationFor } from '../lib/installation.ts'
 import { bootId } from '../lib/boot-id.ts'
@@ -126,6 +126,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
         reservedPorts: (project) => daemon.reservedPorts(project),
         installation: installation.state,
         notifyAddress: (id) => (hello.protocol < 2 ? null : notifyAddress(id, installation.runtime)),
+        containerNotifyPath: (id) => (hello.protocol < 2 ? null : containerNotifyPath(id, installation.runtime)),
         logBytes: () => largestLogLimit(state),
       }),
     prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),

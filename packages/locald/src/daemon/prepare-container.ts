@@ -1,5 +1,5 @@
 // Gathers what a service is created with as a container.
-import { engineAddress } from '../container/engine-address.ts'
+import { engineAddress, isRemote } from '../container/engine-address.ts'
 import type { ContainerOrder, HealthTest, PublishedPort } from '../container/container-order.ts'
 import type { Command, CommandCheck, ContainerConfig } from '../config/config.ts'
 import { shellWords } from '../lib/shell-words.ts'
@@ -17,6 +17,8 @@ export interface ContainerPreparation {
   readonly check: CommandCheck | undefined
   readonly port: number | null
   readonly log: ContainerOrder['log']
+  /** A path for its notify socket; null: none. */
+  readonly notifyPath: string | null
 }
 
 /** Rejects with what a user has to know: a context of docker's that does not exist. */
@@ -26,7 +28,11 @@ export async function containerOrder(
   run: Run,
   preparation: ContainerPreparation,
 ): Promise<ContainerOrder> {
-  const { installation, shell, env, command, check, port, log } = preparation
+  const { installation, shell, env, command, check, port, log, notifyPath } = preparation
+  const engine = await engineAddress(shell)
+  const { watchdogMs } = service.config
+  // A socket of this machine means nothing to an engine of another.
+  const isHeard = notifyPath !== null && !isRemote(engine)
   return {
     run: run.id,
     installation,
@@ -34,7 +40,7 @@ export async function containerOrder(
     service: service.name,
     instance: instance.instance,
     hash: run.hash,
-    engine: await engineAddress(shell),
+    engine,
     shell,
     root: plan.root,
     image: config.image,
@@ -47,6 +53,7 @@ export async function containerOrder(
     volumes: config.volumes,
     tty: service.config.tty,
     ...(check === undefined ? {} : { healthTest: healthTest(check) }),
+    ...(isHeard ? { notify: { address: notifyPath, ...(watchdogMs === undefined ? {} : { watchdogMs }) } } : {}),
     log,
   }
 }

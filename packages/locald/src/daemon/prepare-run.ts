@@ -27,6 +27,8 @@ export interface Preparation {
   readonly installation: string
   /** Where a run's notify socket is to be; null when the keeper is too old to hear it. */
   readonly notifyAddress: (run: string) => string | null
+  /** The same for a container, into which it is mounted; null where that cannot be. */
+  readonly containerNotifyPath: (run: string) => string | null
   /** What may be kept of all logs together. */
   readonly logBytes: () => number
 }
@@ -70,6 +72,7 @@ export async function prepareRun(
         check: test,
         port,
         log,
+        notifyPath: preparation.containerNotifyPath(run.id),
       })
       return { ok: true, port, check, order }
     } catch (error) {

@@ -95,6 +95,7 @@ export class Keeper {
     ack: ({ seq }) => this.#acknowledge(seq),
     shutdown: (params) => this.#shutdown(params),
     watchdog: ({ run }) => ({ known: this.#notify.armWatchdog(run) }),
+    notify: (params) => this.#notifyOfContainer(params),
   }
 
   constructor(options: KeeperOptions) {
@@ -245,6 +246,13 @@ export class Keeper {
     const run = this.#runs.get(order.run)
     if (run === undefined || run.isEmptied) return { sent: false }
     return { sent: run.signal(signalOf(order.signal), run.hasExited ? this.#membersOf(order.run) : []) }
+  }
+
+  #notifyOfContainer(params: KeeperOperations['notify']['params']): KeeperOperations['notify']['result'] {
+    if ('container' in params) return { known: this.#notify.identifyContainer(params.run, params.container) }
+    if ('open' in params) this.#notify.openForContainer(params.run, params.open)
+    else this.#notify.closeForContainer(params.run)
+    return { known: true }
   }
 
   #append({ log, record, output, chunks, at }: KeeperOperations['append']['params']): Answer<'append'> {

@@ -22,6 +22,8 @@ export interface NotifyHost {
   commandOf(membership: Membership): string | null
   /** Users that the members of the run act for now. */
   users(): readonly number[]
+  /** The user that it was started as; null where that is not known. */
+  readonly firstUser: number | null
   /** The service needs so much more time until it is killed, if it is being ended. */
   extendEnd(ms: number): void
 }
@@ -54,7 +56,7 @@ export class NotifySocket {
   readonly #outbox: NotifyOutbox
   readonly #watchdog: Watchdog
   /** Users that were seen in the run. */
-  readonly #users = new Set([process.getuid?.() ?? 0])
+  readonly #users: Set<number>
   #usersReadAt = Number.NEGATIVE_INFINITY
   #window = { since: 0, count: 0 }
   #resume: (() => void) | null = null
@@ -64,6 +66,7 @@ export class NotifySocket {
   constructor(order: NotifyOrder, host: NotifyHost) {
     this.#order = order
     this.#host = host
+    this.#users = new Set(host.firstUser === null ? [] : [host.firstUser])
     this.#fd = bindDatagramSocket(order.address)
     const clock = { now: () => performance.now(), after }
     this.#outbox = new NotifyOutbox({ ...clock, tell: (body) => host.tell(body) })

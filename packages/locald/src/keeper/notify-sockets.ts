@@ -2,7 +2,9 @@
 import { membershipOf } from '../lib/membership.ts'
 import { commandLineOf, processUsers } from '../lib/process-tree.ts'
 import { ReadablePoll } from '../lib/readable-poll.ts'
+import { containerMembershipOf, usersInContainer } from './container-membership.ts'
 import { NotifySocket } from './notify-socket.ts'
+import type { NotifyHost } from './notify-socket.ts'
 import type { ProcessEntry } from '../lib/process-source.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { FactBody } from './fact-log.ts'
@@ -18,10 +20,14 @@ export interface NotifySocketsOptions {
   readonly under?: number
 }
 
+const stranger = { is: 'stranger', entry: null } as const
+
 export class NotifySockets {
   readonly #options: NotifySocketsOptions
   readonly #poll = new ReadablePoll()
   readonly #open = new Map<string, NotifySocket>()
+  /** Ids of those runs that are containers. */
+  readonly #containers = new Map<string, string>()
 
   constructor(options: NotifySocketsOptions) {
     this.#options = options
@@ -29,20 +35,44 @@ export class NotifySockets {
 
   /** Makes the socket of a run that is about to be started. Throws with the system's `code`. */
   open(run: string, order: NotifyOrder): void {
-    const { tell, identityOf, membersOf, extendEnd, under } = this.#options
-    const socket = new NotifySocket(order, {
-      poll: this.#poll,
-      tell: (body) => tell(run, body),
+    const { identityOf, membersOf, under } = this.#options
+    this.#make(run, order, {
       membershipOf: (pid) => {
         const identity = identityOf(run)
-        if (identity === null) return { is: 'stranger', entry: null }
+        if (identity === null) return stranger
         return membershipOf(pid, identity, under === undefined ? {} : { under })
       },
-      commandOf: ({ entry }) => (entry === null ? null : commandLineOf(entry)),
       users: () => membersOf(run).flatMap(({ pid }) => processUsers(pid)),
-      extendEnd: (ms) => extendEnd(run, ms),
+      firstUser: process.getuid?.() ?? null,
     })
-    this.#open.set(run, socket)
+  }
+
+  /** Makes the socket of a container that is about to be created, unless it is there. Throws with the system's `code`. */
+  openForContainer(run: string, order: NotifyOrder): void {
+    if (this.#open.has(run)) return
+    const id = (): string | undefined => this.#containers.get(run)
+    this.#make(run, order, {
+      membershipOf: (pid) => {
+        const container = id()
+        return container === undefined ? stranger : containerMembershipOf(pid, container)
+      },
+      users: () => usersInContainer(id() ?? 'none'),
+      firstUser: null,
+    })
+    this.listen(run)
+  }
+
+  /** The container was created, and not started yet. False when it has no socket. */
+  identifyContainer(run: string, id: string): boolean {
+    if (this.#open.has(run)) this.#containers.set(run, id)
+    return this.#open.has(run)
+  }
+
+  /** Nothing is left of the container, or nothing came of it. */
+  closeForContainer(run: string): void {
+    this.#open.get(run)?.close()
+    this.#open.delete(run)
+    this.#containers.delete(run)
   }
 
   /** The run was started: what it sends is received. */
@@ -63,6 +93,17 @@ export class NotifySockets {
     if (body.type !== 'emptied') return
     socket?.close()
     this.#open.delete(run)
+  }
+
+  #make(run: string, order: NotifyOrder, judge: Pick<NotifyHost, 'membershipOf' | 'users' | 'firstUser'>): void {
+    const socket = new NotifySocket(order, {
+      ...judge,
+      poll: this.#poll,
+      tell: (body) => this.#options.tell(run, body),
+      commandOf: ({ entry }) => (entry === null ? null : commandLineOf(entry)),
+      extendEnd: (ms) => this.#options.extendEnd(run, ms),
+    })
+    this.#open.set(run, socket)
   }
 
   armWatchdog(run: string): boolean {

@@ -196,6 +196,18 @@ export interface KeeperOperations {
    * without being asked.
    */
   watchdog: { params: { readonly run: string }; result: { readonly known: boolean } }
+  /**
+   * Since protocol 2, for a run that is a container and so not the keeper's: `open` makes its notify socket, a path that is
+   * mounted into it; `container` tells the id it has, before it is started; `close` ends it. Each may be repeated.
+   */
+  notify: {
+    params: { readonly run: string } & (
+      | { readonly open: NotifyOrder }
+      | { readonly container: string }
+      | { readonly close: true }
+    )
+    result: { readonly known: boolean }
+  }
   /** Sends one signal to the group of a run. */
   signal: { params: { readonly run: string; readonly signal: string }; result: { readonly sent: boolean } }
   /** Who belongs to a run now. */

@@ -1,5 +1,5 @@
 // Datagrams over unix sockets with the kernel's word on who sent them; Node's `dgram` knows no unix sockets.
-import { closeSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, rmSync } from 'node:fs'
 import koffi from 'koffi'
 import { checkedCall, setCloseOnExec, setNonBlocking } from './native.ts'
 
@@ -59,6 +59,8 @@ export function bindDatagramSocket(address: string): number {
       checkedCall('setsockopt', setsockopt(fd, socketLevel, passCredentials, on, on.length))
     }
     checkedCall('bind', bind(fd, bytes, bytes.length))
+    // Who can reach the file at all is for its directory to say.
+    if (!address.startsWith('@')) chmodSync(address, 0o777)
     return fd
   } catch (error) {
     closeSync(fd)
