@@ -7,7 +7,7 @@ const onByDefault: ReadonlySet<number> = new Set([7, 25])
 const longestSequence = 64
 
 const sequences =
-  /\x1b(?:\[\?([\d;]+)([hl])|\[([\d;]*)r|\[[0-6]? q|([=>])|\[>([\d;]*)(u)|\[<(\d*)u|\[>4;([\d;]*)m|(c)|\[4([hl]))/g // oxlint-disable-line no-control-regex -- what it is about
+  /\x1b(?:\[\?([\d;]+)([hl])|\[([\d;]*)r|\[[0-6]? q|([=>])|\[>([\d;]*)(u)|\[<(\d*)u|\[>4(;?[\d;]*)m|(c)|\[4([hl]))/g // oxlint-disable-line no-control-regex -- what it is about
 
 /** Watches what is written to a terminal. https://invisible-island.net/xterm/ctlseqs/ctlseqs.html */
 export class TerminalModes {
@@ -67,7 +67,7 @@ export class TerminalModes {
     else if (keypad !== undefined) this.#hasKeypad = keypad === '='
     else if (pushed !== undefined) this.#keyboards++
     else if (popped !== undefined) this.#keyboards = Math.max(0, this.#keyboards - Number(popped === '' ? 1 : popped))
-    else if (otherKeys !== undefined) this.#hasOtherKeys = !/^0?$/.test(otherKeys)
+    else if (otherKeys !== undefined) this.#hasOtherKeys = !/^;?0?$/.test(otherKeys)
     else if (full !== undefined) this.#clear()
     else if (insert !== undefined) this.#inserts = insert === 'h'
     else this.#hasCursorShape = !/\[0? q$/.test(whole)
