@@ -198,10 +198,7 @@ function* messagesOf(items: readonly RawItem[]): Generator<AttachMessage> {
 const shownRecords = { 'run.started': 'started', 'run.exited': 'exited' } as const
 
 /** Of what locald records, a terminal shows where a run begins and ends. */
-function recordMessage({
-  run,
-  record,
-}: RawItem & { type: 'record' }): {
+function recordMessage({ run, record }: RawItem & { type: 'record' }): {
   readonly type: 'started' | 'exited'
   readonly run: number
   readonly text: string
