@@ -1,0 +1,74 @@
+// Services in containers speak over a notify socket, too. The busybox image gets this machine's programs mounted.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { WhyAnswer } from '@locald/protocol'
+import { describe, expect, test } from 'vitest'
+import { dockerEnv, whyNoDocker } from '../support/docker.ts'
+import { createHarness } from '../support/harness.ts'
+
+const isHeardHere = process.platform === 'linux' && existsSync('/usr/bin/systemd-notify')
+
+describe.skipIf(whyNoDocker !== null || !isHeardHere)('a container', () => {
+  const withPrograms = `image = "locald-test/busybox"
+volumes = ["/usr:/usr:ro", "/lib:/lib:ro", "/lib64:/lib64:ro"]
+stop_timeout = "0s"`
+
+  test('says when it is ready, whatever its user, and its dependent starts', async () => {
+    await using harness = createHarness(dockerEnv)
+    const project = harness.project({
+      'locald.toml': `
+[services.boxed]
+${withPrograms}
+command = ["/bin/sh", "-c", "sleep 0.3; systemd-notify --ready --status='from a container'; echo told $?; exec sleep 1000"]
+user = "1234"
+health_check = { type = "notify" }
+[services.inferred]
+${withPrograms}
+command = ["/bin/sh", "-c", "systemd-notify --ready; exec sleep 1000"]
+[services.after]
+command = "sleep 1000"
+depends_on = ["boxed"]
+`,
+    })
+    await project.up()
+    expect((await project.service('boxed')).health).toEqual({
+      status: 'healthy',
+      source: 'notify',
+      message: 'Sent READY=1; it says "from a container"',
+    })
+    expect((await project.service('inferred')).health.source).toBe('notify')
+    expect(await project.lines('boxed')).toEqual(['told 0'])
+    const answer = (await project.locald('why', 'boxed', '--json')).json<WhyAnswer>()
+    expect(answer.notify?.[0]?.messages).toMatchObject([{ uid: 1234, verdict: 'member', accepted: true }])
+    expect((await project.locald('stop')).code).toBe(0)
+    expect(socketsIn(harness.home)).toEqual([])
+  })
+
+  test('is not spoken for by a process of this machine', async () => {
+    await using harness = createHarness(dockerEnv)
+    const project = harness.project({
+      'locald.toml': `
+[services.boxed]
+image = "locald-test/busybox"
+command = ["sleep", "1000"]
+health_check = { type = "notify" }
+stop_timeout = "0s"
+`,
+    })
+    await project.locald('up', '--no-wait')
+    await project.waitFor('boxed', ({ pid }) => pid !== null)
+    const [socket = ''] = socketsIn(harness.home)
+    spawnSync('systemd-notify', ['--ready'], {
+      env: { ...process.env, NOTIFY_SOCKET: join(harness.home, 'run', socket) },
+    })
+    const refused = await project.waitFor('boxed', ({ health }) => health.message?.includes('refused') ?? false)
+    expect(refused).toMatchObject({ state: 'starting', health: { status: 'starting' } })
+    const answer = (await project.locald('why', 'boxed', '--json')).json<WhyAnswer>()
+    expect(answer.notify?.[0]).toMatchObject({ ready: false, refused: 1, messages: [{ accepted: false }] })
+  })
+})
+
+function socketsIn(home: string): readonly string[] {
+  return readdirSync(join(home, 'run')).filter((name) => name.endsWith('.notify'))
+}
