@@ -3,12 +3,31 @@ import { isAscii } from 'node:buffer'
 import type { LogLine } from '@locald/protocol'
 import { headerBytes, type FrameHeader, type FrameStream } from '../lib/segment-format.ts'
 import { gapText, parseRecord, recordText } from './log-record.ts'
+import type { LineSearch } from './line-search.ts'
 import type { OpenLine, ReadPosition } from './read-position.ts'
 
-/** A line, and where it leaves the reading. */
-export interface AssembledLine {
+interface LineFields {
+  readonly label: string
+  readonly at: number
+  readonly order: number
+  readonly stream: LogLine['stream']
+  readonly run: number
+  readonly text: string
+  readonly continues: boolean
+  readonly end: number
+  readonly position: number
+  readonly open: readonly OpenLine[]
+  readonly rest: number | null
+}
+
+/** A line, and where it leaves the reading. There are millions of them: what is seldom asked for is made when it is. */
+export class AssembledLine {
+  /** Of the source that it comes from. */
+  readonly label: string
   /** Milliseconds since the epoch of the chunk that completed it. */
   readonly at: number
+  /** Its time, or a later one that came before it. */
+  readonly order: number
   readonly stream: LogLine['stream']
   readonly run: number
   readonly text: string
@@ -16,17 +35,42 @@ export interface AssembledLine {
   readonly continues: boolean
   /** Grows from line to line; the same whenever the same line is assembled. */
   readonly end: number
-  readonly after: () => ReadPosition
+  readonly #position: number
+  readonly #open: readonly OpenLine[]
+  readonly #rest: number | null
+
+  constructor(fields: LineFields) {
+    this.label = fields.label
+    this.at = fields.at
+    this.order = fields.order
+    this.stream = fields.stream
+    this.run = fields.run
+    this.text = fields.text
+    this.continues = fields.continues
+    this.end = fields.end
+    this.#position = fields.position
+    this.#open = fields.open
+    this.#rest = fields.rest
+  }
+
+  /** Where reading goes on behind it. */
+  after(): ReadPosition {
+    const [position, start, stream] = [this.#position, this.#rest, this.stream]
+    if (start === null || stream === 'locald') return { position, open: this.#open }
+    return { position, open: [...this.#open, { stream, run: this.run, start, continued: false }] }
+  }
 }
 
 export interface AssemblerOptions {
   readonly from: ReadPosition
+  /** Given to each line. Default "". */
+  readonly label?: string
   /** Default 64 KiB. */
   readonly maxLineBytes?: number
-  /** Says of several lines at once whether one may be wanted. Lines that are not may be left out. */
-  readonly mayWant?: (lines: string) => boolean
-  /** Says it of one line. */
-  readonly wants?: (line: string) => boolean
+  /** Lines of this time, run and stream are wanted. Default: all are. */
+  readonly wants?: (at: number, run: number, stream: LogLine['stream']) => boolean
+  /** Of those, only lines that match. */
+  readonly search?: LineSearch
 }
 
 const streams = ['pty', 'stdout', 'stderr'] as const
@@ -75,17 +119,20 @@ interface Given {
  * out in pieces. Invalid UTF-8 becomes U+FFFD; a character that is cut by the end of a chunk does not.
  */
 export class LineAssembler {
+  readonly #label: string
   readonly #maxLineBytes: number
-  readonly #mayWant: ((lines: string) => boolean) | undefined
-  readonly #wants: ((line: string) => boolean) | undefined
+  readonly #wants: NonNullable<AssemblerOptions['wants']>
+  readonly #search: LineSearch | undefined
   readonly #states: readonly StreamState[]
   #consumed: number
+  #order = -Infinity
   #lines: AssembledLine[] = []
 
-  constructor({ from, maxLineBytes = 64 * 1024, mayWant, wants }: AssemblerOptions) {
+  constructor({ from, label = '', maxLineBytes = 64 * 1024, wants = () => true, search }: AssemblerOptions) {
+    this.#label = label
     this.#maxLineBytes = maxLineBytes
-    this.#mayWant = mayWant
     this.#wants = wants
+    this.#search = search
     this.#consumed = from.position
     this.#states = streams.map((stream) => {
       const open = from.open.find((line) => line.stream === stream)
@@ -106,6 +153,7 @@ export class LineAssembler {
   /** Takes a frame; `payload` is not kept. */
   add(header: FrameHeader, payload: Buffer): readonly AssembledLine[] {
     this.#lines = []
+    this.#order = Math.max(this.#order, header.at)
     const isNew = header.seq >= this.#consumed
     if (header.kind === 'output') {
       if (isNew) this.#endLines(header.seq, (run) => run !== header.run)
@@ -180,35 +228,46 @@ export class LineAssembler {
   /** The quick way, for lines that begin and end in one chunk, which nearly all do. */
   #giveWholeLines(state: StreamState, header: FrameHeader, payload: Buffer, part: { from: number; to: number }): void {
     const bytes = payload.subarray(part.from, part.to)
-    const ascii = isAscii(bytes)
-    const text = bytes.toString(ascii ? 'latin1' : 'utf8')
     const base = header.seq + headerBytes + part.from
     state.next = base + bytes.length
     state.line++
     state.returned = false
-    if (this.#mayWant !== undefined && !this.#mayWant(text)) return
-    const { seq, at, run } = header
+    const { at, run } = header
     const { stream } = state
-    const others = this.#openLines(state)
+    if (!this.#wants(at, run, stream)) return
+    const isPlain = isAscii(bytes)
+    const text = bytes.toString(isPlain ? 'latin1' : 'utf8')
+    const search = this.#search
+    const canSkip = search !== undefined && isPlain && !text.includes('\u001b')
+    if (search !== undefined && !canSkip && !search.mayMatch(text)) return
+    const [label, order, position, open] = [this.#label, this.#order, header.seq, this.#openLines(state)]
     const hasReturns = text.includes('\r')
     let end = 0
     for (let from = 0; from < text.length;) {
+      if (canSkip) from = search.next(text, from)
+      if (from === text.length) return
       const to = text.indexOf('\n', from)
-      end = ascii ? to + 1 : bytes.indexOf(10, end) + 1
+      // As bytes, of which other characters than those of ASCII have several.
+      end = isPlain ? to + 1 : bytes.indexOf(10, end) + 1
       const line = text.slice(from, to)
-      const next = base + end
       from = to + 1
       const shown = hasReturns ? afterReturns(line) : line
-      if (this.#wants?.(shown) === false) continue
-      this.#lines.push({
+      if (search?.matches(shown) === false) continue
+      const next = base + end
+      const given = {
+        label,
         at,
+        order,
         stream,
         run,
         text: shown,
         continues: false,
         end: next,
-        after: () => ({ position: seq, open: [...others, { stream, run, start: next, continued: false }] }),
-      })
+        position,
+        open,
+        rest: next,
+      }
+      this.#lines.push(new AssembledLine(given))
     }
   }
 
@@ -278,15 +337,20 @@ export class LineAssembler {
   }
 
   #giveRecord(line: { at: number; run: number; text: string; end: number }): void {
-    const after = this.position()
-    this.#lines.push({ ...line, stream: 'locald', continues: false, after: () => after })
+    this.#push({ ...line, ...this.position(), stream: 'locald', continues: false, rest: null })
   }
 
   #give(state: StreamState, { position, continued, ...line }: Given): void {
     const { stream, continued: continues } = state
     state.continued = continued
-    const after = { position, open: [...this.#openLines(state), openLine(state, line.run)] }
-    this.#lines.push({ ...line, stream, continues, after: () => after })
+    const open = [...this.#openLines(state), openLine(state, line.run)]
+    this.#push({ ...line, stream, continues, position, open, rest: null })
+  }
+
+  #push(line: Omit<LineFields, 'label' | 'order'>): void {
+    this.#order = Math.max(this.#order, line.at)
+    if (!this.#wants(line.at, line.run, line.stream) || this.#search?.matches(line.text) === false) return
+    this.#lines.push(new AssembledLine({ ...line, label: this.#label, order: this.#order }))
   }
 
   #openLines(except?: StreamState): OpenLine[] {

@@ -1,10 +1,11 @@
 // Lines of several instances, merged in the order of time: what was recorded and, if asked to, what is being recorded.
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import { Growth } from './growth.ts'
+import type { AssembledLine } from './line-assembler.ts'
 import type { LogFollow, LogQuery, LogSource } from './log-reader.ts'
 import { PartTimes } from './part-times.ts'
 import { planSources } from './source-range.ts'
-import { SourceReader, type SourceLine } from './source-reader.ts'
+import { SourceReader } from './source-reader.ts'
 
 export interface MergeOptions {
   /** Leaves out what locald itself says. Default false. */
@@ -13,7 +14,7 @@ export interface MergeOptions {
 
 /** Lines of all sources in the order of time. */
 export interface Batch {
-  readonly lines: readonly SourceLine[]
+  readonly lines: readonly AssembledLine[]
   /** Where to go on after these lines. Valid until the next batch is asked for. */
   readonly cursor: () => string
 }
@@ -62,8 +63,8 @@ export async function* mergedLines(
 }
 
 /** The earliest of the lines that are there; none when there are none for now. */
-async function readBatch(readers: readonly SourceReader[], isOver: () => boolean): Promise<SourceLine[]> {
-  const lines: SourceLine[] = []
+async function readBatch(readers: readonly SourceReader[], isOver: () => boolean): Promise<AssembledLine[]> {
+  const lines: AssembledLine[] = []
   const started = performance.now()
   let left = [...readers]
   while (lines.length < batchLines && !isOver()) {
@@ -86,7 +87,7 @@ interface Next {
   readonly until: number
 }
 
-function takeLines({ reader, until }: Next, lines: SourceLine[]): void {
+function takeLines({ reader, until }: Next, lines: AssembledLine[]): void {
   for (let line = reader.head; line !== undefined && lines.length < batchLines; line = reader.head) {
     if (line.order > until) return
     lines.push(line)

@@ -1,8 +1,8 @@
 // Reads the lines of one instance that a query asks for, in the order they were completed.
 import type { FrameStream } from '../lib/segment-format.ts'
-import { stripAnsi } from '../lib/terminal-text.ts'
 import { FrameReader } from './frame-reader.ts'
 import { LineAssembler, type AssembledLine, type LinePart } from './line-assembler.ts'
+import { LineSearch } from './line-search.ts'
 import type { LogSource } from './log-reader.ts'
 import type { ReadPosition } from './read-position.ts'
 
@@ -29,12 +29,6 @@ export interface SourceRange {
   readonly skipThrough?: number
 }
 
-export interface SourceLine extends AssembledLine {
-  readonly source: SourceReader
-  /** What to merge by: its time, or a later one that came before it in its source. */
-  readonly order: number
-}
-
 /** Holds a window of the stream and its lines; reads the next one when asked to. */
 export class SourceReader implements AsyncDisposable {
   readonly source: LogSource
@@ -42,11 +36,11 @@ export class SourceReader implements AsyncDisposable {
   readonly #range: SourceRange
   readonly #frames: FrameReader
   readonly #assembler: LineAssembler
-  readonly #matches: (text: string) => boolean
-  #queue: SourceLine[] = []
+  #queue: AssembledLine[] = []
   #taken = 0
+  /** What was taken last; the position behind it is made when it is asked for. */
+  #last: AssembledLine | null = null
   #position: ReadPosition
-  #order = -Infinity
 
   constructor(source: LogSource, filter: LineFilter, range: SourceRange) {
     this.source = source
@@ -54,17 +48,16 @@ export class SourceReader implements AsyncDisposable {
     this.#range = range
     this.#position = range.from
     this.#frames = new FrameReader(source.directory, range.startAt, source.unwritten)
-    const { grep } = filter
-    this.#matches = grep === undefined ? () => true : lineMatcher(grep)
     this.#assembler = new LineAssembler({
       from: range.from,
-      ...(grep === undefined ? {} : { wants: this.#matches }),
-      ...(grep === undefined || !isLocal(grep) ? {} : { mayWant: manyLinesMatcher(grep) }),
+      label: source.label,
+      wants: (at, run, stream) => this.#wants(at, run, stream),
+      ...(filter.grep === undefined ? {} : { search: new LineSearch(filter.grep) }),
     })
   }
 
   /** The next line that was read already. */
-  get head(): SourceLine | undefined {
+  get head(): AssembledLine | undefined {
     return this.#queue[this.#taken]
   }
 
@@ -72,9 +65,9 @@ export class SourceReader implements AsyncDisposable {
   shift(): void {
     const line = this.head
     if (line === undefined) return
-    this.#position = line.after()
+    this.#last = line
     this.#taken++
-    if (this.#taken === this.#queue.length) this.#position = this.#assembler.position()
+    if (this.#taken === this.#queue.length) this.#setPosition(this.#assembler.position())
   }
 
   /** Reads until there is a head; false when there is nothing more for now, or when `isOver` says so. */
@@ -83,7 +76,7 @@ export class SourceReader implements AsyncDisposable {
       const isEnd = !(await this.#readWindow())
       if (isEnd && this.#range.partsAtEnd) this.giveParts()
       if (this.head !== undefined) return true
-      this.#position = this.#assembler.position()
+      this.#setPosition(this.#assembler.position())
       if (isEnd) return false
     }
     return this.head !== undefined
@@ -100,7 +93,13 @@ export class SourceReader implements AsyncDisposable {
 
   /** After the last line taken. */
   get position(): ReadPosition {
+    if (this.#last !== null) this.#setPosition(this.#last.after())
     return this.#position
+  }
+
+  #setPosition(position: ReadPosition): void {
+    this.#position = position
+    this.#last = null
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -126,25 +125,22 @@ export class SourceReader implements AsyncDisposable {
   }
 
   #enqueue(lines: readonly AssembledLine[]): void {
+    const { skipThrough = -1 } = this.#range
+    const wanted = skipThrough === -1 ? lines : lines.filter(({ end }) => end > skipThrough)
     if (this.head === undefined) {
       this.#queue = []
       this.#taken = 0
     }
-    for (const line of lines) {
-      this.#order = Math.max(this.#order, line.at)
-      if (this.#isWanted(line)) this.#queue.push(Object.assign(line, { source: this, order: this.#order }))
-    }
+    for (const line of wanted) this.#queue.push(line)
   }
 
-  #isWanted(line: AssembledLine): boolean {
+  #wants(time: number, lineRun: number, stream: AssembledLine['stream']): boolean {
     const { since, until, run, outputOnly } = this.#filter
-    if (line.end <= (this.#range.skipThrough ?? -1)) return false
-    if (run !== null && line.run !== run) return false
-    if (outputOnly && line.stream === 'locald') return false
+    if (run !== null && lineRun !== run) return false
+    if (outputOnly && stream === 'locald') return false
     // Lines show whole milliseconds, and those are what a reader can ask for.
-    const at = Math.floor(line.at)
-    if ((since !== undefined && at < since) || (until !== undefined && at > until)) return false
-    return this.#matches(line.text)
+    const at = Math.floor(time)
+    return !((since !== undefined && at < since) || (until !== undefined && at > until))
   }
 }
 
@@ -152,27 +148,4 @@ function missingText(reason: 'removed' | 'damaged', bytes: number): string {
   return reason === 'removed'
     ? `${String(bytes)} bytes of older log were removed to keep it within its limits`
     : `${String(bytes)} bytes of the log are damaged and cannot be shown`
-}
-
-/** Colours and the like are no part of what is searched. */
-function visible(text: string): string {
-  return text.includes('\u001b') ? stripAnsi(text) : text
-}
-
-function lineMatcher(grep: RegExp): (text: string) => boolean {
-  const expression = new RegExp(grep.source, grep.flags.replace(/[gy]/g, ''))
-  return (text) => expression.test(visible(text))
-}
-
-/**
- * Tells of many lines at once whether one might match: if the expression matches in a line, it matches in the text
- * around it, too. Not for expressions that look at what is beside the match.
- */
-function manyLinesMatcher(grep: RegExp): (lines: string) => boolean {
-  const expression = new RegExp(grep.source, `${grep.flags.replace(/[gym]/g, '')}m`)
-  return (lines) => expression.test(lines.includes('\u001b') ? stripAnsi(lines.replaceAll('\r', '\n')) : lines)
-}
-
-function isLocal(grep: RegExp): boolean {
-  return !/\(\?<?[=!]/.test(grep.source)
 }

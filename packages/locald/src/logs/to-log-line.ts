@@ -1,7 +1,7 @@
 import type { LogLine } from '@locald/protocol'
-import type { SourceLine } from './source-reader.ts'
+import type { AssembledLine } from './line-assembler.ts'
 
 /** A line in the shape of the API. */
-export function toLogLine({ at, source, stream, run, text }: SourceLine): LogLine {
-  return { at: new Date(at).toISOString(), service: source.source.label, stream, run, text }
+export function toLogLine({ at, label, stream, run, text }: AssembledLine): LogLine {
+  return { at: new Date(at).toISOString(), service: label, stream, run, text }
 }
