@@ -32,6 +32,19 @@ setTimeout(() => {
 }, delay)
 `
 
+/** Says when it is ready, over its notify socket. */
+const notifying = `
+import os, signal, socket, sys, time
+time.sleep(float(sys.argv[1]) / 1000)
+address = os.environ["NOTIFY_SOCKET"]
+client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+client.connect("\\0" + address[1:] if address[0] == "@" else address)
+at = time.time() * 1000
+client.send(b"READY=1")
+with open(os.environ["LOCALD_SERVICE"] + ".at", "w") as file: file.write(repr(at))
+signal.pause()
+`
+
 const dependent = (name, on) => `[services.${name}]
 type = "task"
 command = ["/bin/sh", "-c", "date +%s.%N > ${name}.at"]
@@ -97,6 +110,12 @@ export async function measure({ installation, quick }) {
   )
   const byCommand = await repeat(quick ? 3 : 10, commanded, [['web', 'after']])
 
+  const notified = installation.project(
+    `[services.web]\ncommand = ["python3", "web.py", "200"]\nhealth_check = { type = "notify" }\n${dependent('after', 'web')}`,
+    { 'web.py': notifying },
+  )
+  const byNotify = await repeat(times, notified, [['web', 'after']])
+
   const ms = 'ms'
   return [
     { what: 'dependency listens → dependent spawned, median', value: median(tcp.spawned), unit: ms, limit: 10 },
@@ -105,6 +124,8 @@ export async function measure({ installation, quick }) {
     { what: '… after a start of 10 s, median', value: median(afterLong.spawned), unit: ms, limit: 10 },
     { what: '… after a start of 10 s, worst', value: worst(afterLong.spawned), unit: ms, limit: 40 },
     { what: 'http check able to pass → dependent spawned, worst', value: worst(byHttp.spawned), unit: ms, limit: 60 },
+    { what: 'READY=1 sent → dependent spawned, median', value: median(byNotify.spawned), unit: ms, limit: 10 },
+    { what: '… worst', value: worst(byNotify.spawned), unit: ms, limit: 60 },
     {
       what: 'command check able to pass → dependent spawned, worst',
       value: worst(byCommand.spawned),

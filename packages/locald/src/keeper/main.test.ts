@@ -181,7 +181,7 @@ test('a daemon that is killed is replaced, services run on, and unacknowledged f
   await using installed = new Installed()
   await installed.keeper()
   const first = await installed.link()
-  expect(await first.request('hello', hello)).toMatchObject({ protocol: 1, runs: [] })
+  expect(await first.request('hello', hello)).toMatchObject({ protocol: 2, runs: [] })
   expect(await first.request('spawn', installed.order('a', 'echo up; sleep 600'))).toMatchObject({ ok: true })
   const lost = new Promise<void>((resolve) => first.onLost(resolve))
   const [pid = 0] = installed.daemonPids()

@@ -11,6 +11,7 @@ import { startTimeOf } from '../lib/process-tree.ts'
 import { listenUnixSocket, socketPathLimit } from '../lib/unix-socket.ts'
 import { DaemonProcess } from './daemon-process.ts'
 import { Keeper } from './keeper.ts'
+import { removeNotifyFiles } from './notify-address.ts'
 import { ensurePrivateDirectory } from './private-directory.ts'
 import { KeeperSession } from './session.ts'
 import type { FileLock } from '../lib/file-lock.ts'
@@ -58,6 +59,7 @@ export function runKeeper(options: KeeperProcessOptions): void {
       options.exit(0)
       return
     }
+    removeNotifyFiles(installation.runtime)
     lock.note(`${process.pid} ${startTimeOf(process.pid) ?? 0}\n`)
     keep(installation, lock, options, listener)
     tell(report, 'ready')

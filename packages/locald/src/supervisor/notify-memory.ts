@@ -114,7 +114,7 @@ export function whyJudged({ verdict, sender }: NotifyMessage): string {
 }
 
 /** "pid 42 (node server.js)". */
-export function describeSender({ pid, command }: NotifyMessage['sender']): string {
+function describeSender({ pid, command }: NotifyMessage['sender']): string {
   return command === null || command === '' ? `pid ${pid}` : `pid ${pid} (${command})`
 }
 

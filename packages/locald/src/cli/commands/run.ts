@@ -33,8 +33,9 @@ function environmentOf({ env }: CommandContext, variables: readonly EnvVariable[
     const value = env[name]
     if (value !== undefined) result[name] = value
   }
-  // It would go to the service that runs: this one is not it.
+  // They are for the service that runs: this is not it.
   delete result['NOTIFY_SOCKET']
+  delete result['WATCHDOG_USEC']
   return result
 }
 
