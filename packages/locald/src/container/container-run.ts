@@ -19,7 +19,6 @@ import { containerName, createOptions, labels, makeVolumeDirectories, withoutLog
 import { describeEngineError, isUnreachable, messageOf, statusOf } from './engine.ts'
 import type { EngineConnection, EngineEvent } from './engine-connection.ts'
 import { isRemote } from './engine-address.ts'
-import type { NetworkPlace } from './host-gateway.ts'
 import { ownPid } from './inner-listeners.ts'
 import { parseEngineTime } from './log-messages.ts'
 import type { LogMessage } from './log-messages.ts'
@@ -31,7 +30,9 @@ export interface RunHost {
   readonly fact: (fact: ContainerFact) => void
   /** Something to show while it is being prepared. */
   readonly progress: (message: string) => void
-  readonly placed: (place: NetworkPlace) => void
+  /** It is about to start in the network of this bridge. */
+  readonly expected: (gateway: string) => Promise<void>
+  readonly placed: (address: string, gateway: string) => void
   /** It is about to be created with this, or was created and is about to be started. */
   readonly openNotify: (notify: ContainerNotify) => Promise<void>
   readonly identifyNotify: (container: string) => Promise<void>
@@ -177,7 +178,6 @@ export class ContainerRun {
   }
 
   async #start(order: ContainerOrder): Promise<{ identity: ContainerIdentity; startedAt: number }> {
-    refuseRemote(order)
     const { engine } = this.#connection
     if (order.notify !== undefined) await this.#host.openNotify(order.notify)
     const existing = await this.#findOwn(order)
@@ -186,6 +186,8 @@ export class ContainerRun {
       await makeVolumeDirectories(order)
       await this.#create(order)
     } else this.#identity = { engine: order.engine, id: existing, name: containerName(order), pid: null }
+    const gateway = await this.#connection.bridgeGateway()
+    if (gateway !== null) await this.#host.expected(gateway)
     this.#preparing.signal.throwIfAborted()
     const container = engine.getContainer(this.#identity?.id ?? '')
     if (order.notify !== undefined) await this.#host.identifyNotify(container.id)
@@ -280,7 +282,7 @@ export class ContainerRun {
 
   #place({ NetworkSettings }: ContainerInspectInfo): void {
     const [network] = Object.values(NetworkSettings.Networks)
-    if (network !== undefined) this.#host.placed({ address: network.IPAddress, gateway: network.Gateway })
+    if (network !== undefined) this.#host.placed(network.IPAddress, network.Gateway)
   }
 
   /** Records what it writes until its end, unless that is done or being done. */
@@ -455,23 +457,6 @@ export class ContainerRun {
 
   #container(): ReturnType<EngineConnection['engine']['getContainer']> {
     return this.#connection.engine.getContainer(this.#identity?.id ?? '')
-  }
-}
-
-/** Neither this machine's directories nor its loopback addresses exist there. */
-function refuseRemote({ engine, volumes, ports }: ContainerOrder): void {
-  if (!isRemote(engine)) return
-  const [volume] = volumes
-  if (volume !== undefined) {
-    throw new Error(
-      `the Docker engine at ${engine.url} is on another machine, where the volume "${volume}" cannot be mounted; use a local engine: unset DOCKER_HOST`,
-    )
-  }
-  const [port] = ports
-  if (port !== undefined) {
-    throw new Error(
-      `the Docker engine at ${engine.url} is on another machine, whose port ${port.container} cannot be published here; use a local engine: unset DOCKER_HOST`,
-    )
   }
 }
 

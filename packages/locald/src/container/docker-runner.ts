@@ -19,6 +19,7 @@ import type { ContainerProbe, ContainerProbeSpec } from './container-probe.ts'
 import { ContainerRun } from './container-run.ts'
 import { labels } from './create-options.ts'
 import { describeEngineError, statusOf } from './engine.ts'
+import { isRemote } from './engine-address.ts'
 import { EngineConnection } from './engine-connection.ts'
 import type { EngineListener } from './engine-connection.ts'
 import { HostGateway } from './host-gateway.ts'
@@ -83,6 +84,8 @@ export class DockerRunner implements ContainerRunner, Disposable {
     order: ContainerOrder,
     preparing: { readonly end: ContainerEndOrder | null },
   ): Promise<ContainerSpawnResult> {
+    const refusal = whyNotThere(order)
+    if (refusal !== null) return { ok: false, message: refusal }
     let attended: Attended
     try {
       const connection = await this.#connect(order.engine)
@@ -195,7 +198,8 @@ export class DockerRunner implements ContainerRunner, Disposable {
       logger: this.#options.logger,
       fact: (fact) => this.#onFact(fact),
       progress: (message) => this.#options.onProgress(run, message),
-      placed: (place) => this.#gateway.admit(run, place),
+      expected: (gateway) => this.#gateway.expect(run, gateway),
+      placed: (address, gateway) => this.#gateway.admit(run, address, gateway),
       openNotify: (notify) => this.#options.notify.open(run, notify),
       identifyNotify: (id) => this.#options.notify.identify(run, id),
     })
@@ -237,4 +241,18 @@ export class DockerRunner implements ContainerRunner, Disposable {
 
 function keyOf({ url, certificates }: EngineAddress): string {
   return `${url} ${certificates ?? ''}`
+}
+
+/** Neither this machine's directories nor its loopback addresses exist there. */
+function whyNotThere({ engine, volumes, ports }: ContainerOrder): string | null {
+  if (!isRemote(engine)) return null
+  const [volume] = volumes
+  if (volume !== undefined) {
+    return `the Docker engine at ${engine.url} is on another machine, where the volume "${volume}" cannot be mounted; use a local engine: unset DOCKER_HOST`
+  }
+  const [port] = ports
+  if (port !== undefined) {
+    return `the Docker engine at ${engine.url} is on another machine, whose port ${port.container} cannot be published here; use a local engine: unset DOCKER_HOST`
+  }
+  return null
 }

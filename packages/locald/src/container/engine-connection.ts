@@ -1,4 +1,5 @@
 // One engine, for as long as containers of this installation are wanted there: its events, also after it was restarted.
+import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../lib/logger.ts'
 import type { EngineAddress } from './container-order.ts'
@@ -33,6 +34,7 @@ export class EngineConnection implements Disposable {
   readonly #listeners = new Set<EngineListener>()
   #following: AbortController | null = null
   #connected: Promise<void> | null = null
+  #gateway: Promise<string | null> | null = null
 
   private constructor(address: EngineAddress, engine: Engine, installation: string, logger: Logger) {
     this.address = address
@@ -43,6 +45,23 @@ export class EngineConnection implements Disposable {
 
   static async open(address: EngineAddress, installation: string, logger: Logger): Promise<EngineConnection> {
     return new EngineConnection(address, await openEngine(address), installation, logger)
+  }
+
+  /** Address of this machine in the network that containers are in; null when the engine has no such network. */
+  async bridgeGateway(): Promise<string | null> {
+    this.#gateway ??= this.#findGateway().catch(() => null) // without it containers do everything but reach this machine
+    return await this.#gateway
+  }
+
+  async #findGateway(): Promise<string | null> {
+    const { IPAM: addresses, Options: options } = (await this.engine.getNetwork('bridge').inspect()) as {
+      IPAM?: { Config?: readonly { Gateway?: string }[] | null }
+      Options?: Readonly<Record<string, string>> | null
+    }
+    const told = addresses?.Config?.find(({ Gateway: gateway }) => gateway !== undefined && gateway !== '')?.Gateway
+    if (told !== undefined) return told
+    const device = networkInterfaces()[options?.['com.docker.network.bridge.name'] ?? 'docker0']
+    return device?.find(({ family }) => family === 'IPv4')?.address ?? null
   }
 
   /** Hears of every event from when the promise resolves on. Rejects when the engine cannot be reached now. */

@@ -9,9 +9,9 @@ import type { Listener } from '../lib/listener.ts'
 import type { Logger } from '../lib/logger.ts'
 
 /** Where a container stands in its network. */
-export interface NetworkPlace {
-  /** Its own address. */
-  readonly address: string
+interface NetworkPlace {
+  /** Its own address; null until it has one. */
+  readonly address: string | null
   /** The bridge's. */
   readonly gateway: string
 }
@@ -30,6 +30,7 @@ export class HostGateway implements Disposable {
   readonly #options: HostGatewayOptions
   readonly #places = new Map<string, NetworkPlace>()
   readonly #servers = new Map<string, Server>()
+  #refreshing: Promise<void> = Promise.resolve()
   #isRefreshing = false
   #isStale = false
   #isDisposed = false
@@ -38,11 +39,20 @@ export class HostGateway implements Disposable {
     this.#options = options
   }
 
-  /** From now on this run's container is let through to what it may reach. */
-  admit(run: string, place: NetworkPlace): void {
-    if (place.address === '' || !isOwnAddress(place.gateway)) return
-    this.#places.set(run, place)
+  /** A container is about to start in the network of this bridge. Resolves when it can connect to what it may reach. */
+  async expect(run: string, gateway: string): Promise<void> {
+    if (!isOwnAddress(gateway)) return
+    this.#places.set(run, { address: null, gateway })
     this.refresh()
+    await this.#refreshing
+  }
+
+  /** From now on the container at this address is let through. */
+  admit(run: string, address: string, gateway: string): void {
+    if (address === '' || !isOwnAddress(gateway)) return
+    const before = this.#places.get(run)
+    this.#places.set(run, { address, gateway })
+    if (before?.gateway !== gateway) this.refresh()
   }
 
   dismiss(run: string): void {
@@ -55,7 +65,7 @@ export class HostGateway implements Disposable {
     if (this.#isRefreshing || this.#isDisposed) return
     if (this.#places.size === 0 && this.#servers.size === 0) return
     this.#isRefreshing = true
-    void this.#refreshAll()
+    this.#refreshing = this.#refreshAll()
   }
 
   [Symbol.dispose](): void {

@@ -16,26 +16,50 @@ export interface Pull {
 export async function pullImage({ engine, image, env, onProgress, signal }: Pull): Promise<void> {
   const reference = withTag(image)
   const progress = new PullProgress(reference)
-  let shownAt = -Infinity
-  onProgress(progress.text())
+  const show = throttle(() => onProgress(progress.text()))
+  show.soon()
   const authconfig = await credentialsFor(reference, env)
   const stream = await engine.pull(reference, {
     abortSignal: signal,
     ...(authconfig === undefined ? {} : { authconfig }),
   })
-  await new Promise<void>((resolve, reject) => {
-    engine.modem.followProgress(
-      stream,
-      (error) => (error === null ? resolve() : reject(error)),
-      (line: PullLine) => {
-        progress.add(line)
-        const now = performance.now()
-        if (now - shownAt < showEveryMs) return
-        shownAt = now
-        onProgress(progress.text())
-      },
-    )
-  })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      engine.modem.followProgress(
+        stream,
+        (error) => (error === null ? resolve() : reject(error)),
+        (line: PullLine) => {
+          progress.add(line)
+          show.soon()
+        },
+      )
+    })
+  } finally {
+    show.stop()
+  }
+}
+
+/** At once, then at most every `showEveryMs`; what came in between is shown at the end of that time. */
+function throttle(show: () => void): { readonly soon: () => void; readonly stop: () => void } {
+  let timer: NodeJS.Timeout | null = null
+  let isStale = false
+  const now = (): void => {
+    isStale = false
+    timer = setTimeout(() => {
+      timer = null
+      if (isStale) now()
+    }, showEveryMs)
+    show()
+  }
+  return {
+    soon: () => {
+      if (timer === null) now()
+      else isStale = true
+    },
+    stop: () => {
+      if (timer !== null) clearTimeout(timer)
+    },
+  }
 }
 
 /** Each is an event that is kept. */
