@@ -36,6 +36,8 @@ export interface AttachmentsOptions {
   readonly onGrew: LogFollow['onGrew']
   /** Calls `listener` with every event from now on; returns how to stop that. */
   readonly onEvent: (listener: (event: LocaldEvent) => void) => () => void
+  /** Somebody typed something for what writes to this stream. */
+  readonly onTyped: (stream: string) => void
   readonly logger: Logger
 }
 
@@ -110,6 +112,7 @@ export class Attachments {
     else if (mine.length === 0 && size !== null && data !== '' && !reply) this.#resize(target, size)
     if (data === '') return { taken: true }
     const { written } = await this.#options.keeper.request('write', { run: run.id, data, from: { client, seq } })
+    if (written) this.#options.onTyped(target.source.stream)
     return { taken: written }
   }
 

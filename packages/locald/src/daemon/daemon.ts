@@ -71,6 +71,8 @@ export interface DaemonParts {
   readonly shells: Shells
   readonly installation: Installation
   readonly onGrew: (listener: (stream: string) => void) => () => void
+  /** Somebody typed something for what writes to this log stream. */
+  readonly onTyped: (stream: string) => void
   readonly logTroubles: LogTroubles
   readonly logger: Logger
   /** Milliseconds since the epoch. */
@@ -97,9 +99,9 @@ export class Daemon implements DaemonControl {
   constructor(parts: DaemonParts) {
     this.#parts = parts
     this.registry = new Registry(parts)
-    const { keeper, onGrew, logger, journal } = parts
+    const { keeper, onGrew, onTyped, logger, journal } = parts
     const onEvent = (listener: (event: LocaldEvent) => void): (() => void) => journal.subscribe(null, listener).stop
-    this.#attachments = new Attachments({ keeper, onGrew, onEvent, logger })
+    this.#attachments = new Attachments({ keeper, onGrew, onEvent, onTyped, logger })
   }
 
   server(): ServerStatus {

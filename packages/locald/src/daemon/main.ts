@@ -30,6 +30,7 @@ import { Catalog } from './catalog.ts'
 import { createContainers, startContainerMonitor } from './containers.ts'
 import { Daemon } from './daemon.ts'
 import { IdleTimer } from './idle-timer.ts'
+import { InputWatch } from './input-watch.ts'
 import { logTarget, prepareCheck, prepareRun } from './prepare-run.ts'
 import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
@@ -151,6 +152,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     shells,
     installation,
     onGrew,
+    onTyped: (stream) => inputWatch.look(stream),
     logTroubles,
     logger,
     startedAt,
@@ -173,6 +175,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   if (isStopped) rmSync(installation.stoppedMark, { force: true })
   keeper.onFact((fact) => supervisor.fact(fact))
   const idle = new IdleTimer({ isBusy: () => supervisor.isBusy, onIdle: () => daemon.shutDown('stop') })
+  const inputWatch = new InputWatch({ supervisor, keeper, logs: installation.logs, onGrew, logger })
   const app = createApi(daemon, logger)
   const server = createAdaptorServer({ fetch: async (request) => await idle.during(app.fetch(request)) })
   server.listen({ fd: apiDescriptor })

@@ -118,6 +118,8 @@ export interface InstanceMemory {
   readonly watch: WatchMemory
   /** What its current or last run has said over its notify socket; null: nothing. */
   readonly notify: NotifyMemory | null
+  /** Id of the run that waits for somebody to type; null, or another run's: none does. */
+  readonly inputWantedBy: string | null
 }
 
 export interface Instance {
@@ -144,7 +146,14 @@ export const newInstance: Instance = {
     told: {},
     watch: { restarts: [], suspended: null },
     notify: null,
+    inputWantedBy: null,
   },
+}
+
+/** Whether its tree waits for input on its terminal. */
+export function wantsInput({ state, memory }: Instance): boolean {
+  if (state.id !== 'starting' && state.id !== 'running' && state.id !== 'stopping') return false
+  return state.run.id === memory.inputWantedBy && (state.id !== 'stopping' || state.exit === null)
 }
 
 /** Whether there is a process, or a container, of it. */

@@ -10,7 +10,7 @@ import { microseconds } from '../lib/microseconds.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import { nextMoment } from '../lib/cron.ts'
 import { afterExit } from './restart-policy.ts'
-import { isSpawned, runOf } from './instance.ts'
+import { isSpawned, runOf, wantsInput } from './instance.ts'
 import { afterNotified, afterRefused, describeErrno, nothingNotified, overruling } from './notify-memory.ts'
 import type { NotifyMemory } from './notify-memory.ts'
 import type { Instance, InstanceMemory, InstanceState, Run } from './instance.ts'
@@ -126,6 +126,8 @@ export type MachineInput =
   | { readonly type: 'files-changed'; readonly files: readonly string[] }
   /** Its files cannot be watched. */
   | { readonly type: 'watch-failed'; readonly reason: string }
+  /** Somebody has to type something for it to go on, or not any more. */
+  | { readonly type: 'input'; readonly run: string; readonly isWanted: boolean }
   /** The moment of `dueAt` has come. */
   | { readonly type: 'due' }
 
@@ -208,6 +210,13 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
       return filesChanged(instance, input.files, settings, now)
     case 'watch-failed':
       return suspendWatch(instance, input.reason)
+    case 'input':
+      if (wantsInput(instance) === input.isWanted) return unchanged(instance)
+      return {
+        instance: remember(instance, { inputWantedBy: input.isWanted ? input.run : null }),
+        effects: [],
+        event: 'service.updated',
+      }
     case 'due':
       return due(instance, settings, now)
     default:

@@ -1,11 +1,12 @@
 // An instance as the world sees it.
+import { instanceLabel } from '@locald/protocol'
 import type { HealthSource, HealthStatus, ServiceSnapshot, UnmetDependency } from '@locald/protocol'
 import type { ContainerIdentity } from '../container/container-order.ts'
 import type { ServiceConfig } from '../config/config.ts'
 import type { InstancePlan, ServicePlan } from '../plan/plan.ts'
 import { serviceHost } from '../plan/addresses.ts'
 import { urlFor } from '../plan/service-url.ts'
-import { runOf } from './instance.ts'
+import { runOf, wantsInput } from './instance.ts'
 import type { Instance, InstanceState } from './instance.ts'
 import { healthShown } from './notify-memory.ts'
 
@@ -49,6 +50,7 @@ export function snapshotOf(
     ready_after_ms: memory.readyAfterMs,
     depends_on: service.dependsOn.map((d) => d.service),
     warnings: [
+      ...(wantsInput(instance) ? [`waiting for input: ${attachCommand(service, planned)}`] : []),
       ...memory.warnings,
       ...outdated.map(
         (label) => `"${label}" was started with another port of it: restart it with "locald restart ${label}"`,
@@ -56,12 +58,17 @@ export function snapshotOf(
       ...(memory.watch.suspended === null ? [] : [`Changed files restart it no more: ${memory.watch.suspended}`]),
       ...memory.survivors.map((survivor) => `Left over after stop: ${survivor}`),
     ],
+    ...(wantsInput(instance) ? { input_wanted: attachCommand(service, planned) } : {}),
     run: memory.runs,
     waiting_for: unmet.map(({ service: label, condition, reason }) => ({ service: label, condition, reason })),
     reason: reasonOf(state),
     retry_at: state.id === 'backoff' ? new Date(state.until).toISOString() : null,
     ...(state.id === 'scheduled' ? { next_run_at: new Date(state.at).toISOString() } : {}),
   }
+}
+
+function attachCommand({ name, config }: ServicePlan, { instance }: InstancePlan): string {
+  return `locald attach ${instanceLabel(name, instance, config.replicas)}`
 }
 
 function reasonOf(state: InstanceState): string | null {

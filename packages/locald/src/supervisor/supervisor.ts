@@ -570,6 +570,12 @@ export class Supervisor implements Disposable {
     return { id: project, project: plan.name, root: plan.root, file: plan.file, services, warnings: all }
   }
 
+  /** Whether the tree of this run waits for somebody to type. */
+  inputWanted(run: string, isWanted: boolean): void {
+    const slot = this.#slotOf(run)
+    if (slot !== null) this.#apply(slot, { type: 'input', run, isWanted })
+  }
+
   /** What an instance waits for; null when there is no such instance. */
   verdict(project: string, key: string): DependencyVerdict | null {
     const place = this.#place({ project, key })

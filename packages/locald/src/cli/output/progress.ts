@@ -1,7 +1,7 @@
 // What is going on while an order is carried out, as lines to draw over each other.
 import type { ServiceSnapshot } from '@locald/protocol'
 import { formatDuration } from './durations.ts'
-import { describeService, isTroubled, labelIn, paintFor } from './service-words.ts'
+import { describeProgress, isTroubled, labelIn, paintFor } from './service-words.ts'
 import type { Style } from './style.ts'
 import { padEnd, textWidth, truncate } from './text-width.ts'
 
@@ -54,7 +54,7 @@ function serviceLine(view: ProgressView, snapshot: ServiceSnapshot, label: strin
   const since = isMoving(snapshot) && snapshot.started_at !== null ? now - Date.parse(snapshot.started_at) : null
   const time = since === null ? '' : `  ${formatDuration(since)}`
   // Cut before painting: codes must stay whole.
-  const rest = truncate(`${describeService(snapshot, now)}${time}`, width - textWidth(label) - 4)
+  const rest = truncate(`${describeProgress(snapshot, now)}${time}`, width - textWidth(label) - 4)
   const paint = isDone(snapshot) ? style.green : paintFor(snapshot, style)
   return `${paint(mark)} ${truncate(label, Math.max(1, width - 2))}${rest === '' ? '' : `  ${snapshot.state === 'waiting' ? style.dim(rest) : rest}`}`
 }
@@ -81,11 +81,11 @@ export class ChangeLines {
     const key = keyOf(snapshot)
     if (this.#last.get(label) === key) return null
     this.#last.set(label, key)
-    return `${label} ${describeService(snapshot, now)}`
+    return `${label} ${describeProgress(snapshot, now)}`
   }
 }
 
 /** A running clock or another probe's words are no change. */
-function keyOf({ state, health, run, waiting_for: unmet }: ServiceSnapshot): string {
-  return [state, health.status, run, ...unmet.map(({ service }) => service)].join(' ')
+function keyOf({ state, health, run, waiting_for: unmet, input_wanted: command = '' }: ServiceSnapshot): string {
+  return [state, health.status, run, command, ...unmet.map(({ service }) => service)].join(' ')
 }

@@ -43,6 +43,12 @@ export function describeService(snapshot: ServiceSnapshot, now: number): string 
   }
 }
 
+/** As `describeService`, with what somebody has to do for it to go on, which tables show as a warning. */
+export function describeProgress(snapshot: ServiceSnapshot, now: number): string {
+  const { input_wanted: command } = snapshot
+  return `${describeService(snapshot, now)}${command === undefined ? '' : `, waiting for input: ${command}`}`
+}
+
 /** What the table's columns do not say about it: why it waits, failed or is unhealthy. Null when they say it all. */
 export function remarkOn(snapshot: ServiceSnapshot, now: number): string | null {
   if (['waiting', 'backoff', 'scheduled'].includes(snapshot.state) || isTroubled(snapshot)) {
@@ -56,6 +62,11 @@ export function paintFor(snapshot: ServiceSnapshot, style: Style): (text: string
   if (isTroubled(snapshot)) return style.red
   if (isReady(snapshot)) return style.green
   return snapshot.state === 'stopped' ? style.dim : style.yellow
+}
+
+/** The command is in the warnings, with the right label. */
+function inputWord({ input_wanted: isWanted = false, warnings }: ServiceSnapshot): string {
+  return isWanted ? `, ${warnings[0] ?? 'waiting for input'}` : ''
 }
 
 function describeWaiting({ waiting_for: unmet }: ServiceSnapshot): string {
