@@ -77,8 +77,6 @@ export interface ServiceSnapshot {
   readonly warnings: readonly string[]
   /** It waits for somebody to type something on its terminal: the command to do that with. Absent: it does not. */
   readonly input_wanted?: string
-  /** It waits for somebody to type something on its terminal, which `attach` is for; absent: it does not. */
-  readonly input_wanted?: boolean
   /** Counts the runs of this instance from 1; 0 before the first. The `run` of its log lines. */
   readonly run: number
   /** Unmet dependencies, in state `waiting`. */

@@ -64,11 +64,6 @@ export function paintFor(snapshot: ServiceSnapshot, style: Style): (text: string
   return snapshot.state === 'stopped' ? style.dim : style.yellow
 }
 
-/** The command is in the warnings, with the right label. */
-function inputWord({ input_wanted: isWanted = false, warnings }: ServiceSnapshot): string {
-  return isWanted ? `, ${warnings[0] ?? 'waiting for input'}` : ''
-}
-
 function describeWaiting({ waiting_for: unmet }: ServiceSnapshot): string {
   if (unmet.length === 0) return 'waiting'
   return `waiting for ${unmet.map(({ service, reason }) => (reason === '' ? service : `${service} (${reason})`)).join(', ')}`
