@@ -8,7 +8,7 @@ import { parseAttachInput } from './attach-input-schema.ts'
 import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
 import { parseOrder } from './order-schema.ts'
 import { addRegistryRoutes } from './registry-routes.ts'
-import { eventStream, jsonLines } from './streams.ts'
+import { eventStream, jsonLines, oneByOne } from './streams.ts'
 
 export function createApi(control: DaemonControl, logger: Logger): Hono {
   const app = new Hono()
@@ -117,7 +117,7 @@ async function attach(c: Context, control: DaemonControl): Promise<Response> {
     ...(cursor === undefined ? {} : { cursor }),
   }
   const messages = await control.attach(request, abort.signal)
-  return new Response(jsonLines(messages, abort), { headers: { 'content-type': 'application/x-ndjson' } })
+  return new Response(jsonLines(oneByOne(messages), abort), { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
 function logsRequestOf(c: Context): LogsRequest {

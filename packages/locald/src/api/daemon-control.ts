@@ -51,7 +51,8 @@ export interface DaemonControl {
   server(): ServerStatus
   status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects>
   order(request: OrderRequest): Promise<OrderAnswer>
-  logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<LogLine>>
+  /** Many lines at a time. */
+  logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<readonly LogLine[]>>
   attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>>
   input(input: AttachInput): Promise<AttachInputAnswer>
   env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]>

@@ -5,13 +5,16 @@ const chunkBytes = 32 * 1024
 const eventsQueued = 20_000
 
 /**
- * One JSON value a line. Asks for the next value only when the reader has taken the last chunk, and sends what it has as soon as
- * the source pauses.
+ * One JSON value a line. Asks for the next values only when the reader has taken the last chunk, and sends what it has as soon
+ * as the source pauses.
  */
-export function jsonLines(values: AsyncIterable<unknown>, abort: AbortController): ReadableStream<Uint8Array> {
-  const iterator = values[Symbol.asyncIterator]()
+export function jsonLines(
+  batches: AsyncIterable<readonly unknown[]>,
+  abort: AbortController,
+): ReadableStream<Uint8Array> {
+  const iterator = batches[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
-  let upcoming: Promise<IteratorResult<unknown>> | null = null
+  let upcoming: Promise<IteratorResult<readonly unknown[]>> | null = null
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -27,7 +30,7 @@ export function jsonLines(values: AsyncIterable<unknown>, abort: AbortController
             controller.close()
             return
           }
-          text += `${JSON.stringify(result.value)}\n`
+          for (const value of result.value) text += `${JSON.stringify(value)}\n`
         }
         controller.enqueue(encoder.encode(text))
       },
@@ -38,6 +41,10 @@ export function jsonLines(values: AsyncIterable<unknown>, abort: AbortController
     },
     { highWaterMark: 1 },
   )
+}
+
+export async function* oneByOne<T>(values: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  for await (const value of values) yield [value]
 }
 
 async function pause(): Promise<'paused'> {

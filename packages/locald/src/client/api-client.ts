@@ -42,6 +42,8 @@ export interface ApiClient {
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
   /** With `follow` it goes on until the signal aborts, over a replacement of the daemon. */
   logs(selector: ProjectSelector, request: LogsRequest): AsyncIterable<LogLine>
+  /** The same, as many at a time as there are. */
+  logBatches(selector: ProjectSelector, request: LogsRequest): AsyncIterable<readonly LogLine[]>
   /** The terminal of an instance, until the signal aborts or the instance is down, over a replacement of the daemon. */
   attach(selector: ProjectSelector, request: AttachRequest): AsyncIterable<AttachMessage>
   /** Sent again when the daemon was replaced; typed once. */
@@ -98,7 +100,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     const { createApiStreams } = await import('./api-streams.ts')
     return createApiStreams({ socket, noteVersion, ...(delaysMs === undefined ? {} : { delaysMs }) })
   }
-  async function* logs(query: Query, request: LogsRequest): AsyncGenerator<LogLine> {
+  async function* logs(query: Query, request: LogsRequest): AsyncGenerator<readonly LogLine[]> {
     yield* (await streams()).logs(query, request)
   }
   async function* attach(query: Query, request: AttachRequest): AsyncGenerator<AttachMessage> {
@@ -116,10 +118,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     env: (selector, service) => ask('GET', `/env${queryText({ ...place(selector), service })}`),
     ports: (selector) => ask('GET', `/ports${queryText(place(selector))}`),
     why: (selector, service) => ask('GET', `/why${queryText({ ...place(selector), service })}`),
-    logs: (selector, request) => {
-      const { services = [], tail, since, until, grep, run } = request
-      return logs({ ...place(selector), service: services, tail, since, until, grep, run }, request)
-    },
+    logs: (selector, request) => oneByOne(logs(logsQuery(selector, request), request)),
+    logBatches: (selector, request) => logs(logsQuery(selector, request), request),
     attach: (selector, request) => {
       const { service, client } = request
       return attach({ ...place(selector), service, client }, request)
@@ -137,6 +137,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       await ask('POST', '/server/restart', by ?? {})
     },
   }
+}
+
+function logsQuery(selector: ProjectSelector, request: LogsRequest): Query {
+  const { services = [], tail, since, until, grep, run } = request
+  return { ...place(selector), service: services, tail, since, until, grep, run }
+}
+
+async function* oneByOne<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const batch of batches) yield* batch
 }
 
 function place({ dir, file }: ProjectSelector): Query {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { apiPrefix } from '@locald/protocol'
 import type { AttachMessage, EventSnapshot, LocaldEvent, LogLine, TerminalSize } from '@locald/protocol'
-import { readJsonLines } from './json-lines.ts'
+import { readJsonBatches, readJsonLines } from './json-lines.ts'
 import { LogPlace } from './log-place.ts'
 import { queryText } from './query.ts'
 import type { Query } from './query.ts'
@@ -50,7 +50,7 @@ export interface AttachRequest {
 
 /** `query` is what to ask for, but for `follow` and where to go on. */
 export interface ApiStreams {
-  logs(query: Query, request: LogsRequest): AsyncIterable<LogLine>
+  logs(query: Query, request: LogsRequest): AsyncIterable<readonly LogLine[]>
   events(query: Query, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
   attach(query: Query, request: AttachRequest): AsyncIterable<AttachMessage>
 }
@@ -77,9 +77,9 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
     return answer
   }
 
-  async function* openLogs(query: Query, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
+  async function* openLogs(query: Query, signal: AbortSignal | undefined): AsyncGenerator<readonly LogLine[]> {
     const answer = await open(`/logs${queryText(query)}`, signal)
-    for await (const line of readJsonLines(bodyChunks(answer, signal))) yield line as LogLine
+    for await (const lines of readJsonBatches(bodyChunks(answer, signal))) yield lines as readonly LogLine[]
   }
 
   async function* openEvents(
@@ -92,13 +92,16 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
     }
   }
 
-  async function* logs(query: Query, { follow = false, finish, signal }: LogsRequest): AsyncGenerator<LogLine> {
+  async function* logs(
+    query: Query,
+    { follow = false, finish, signal }: LogsRequest,
+  ): AsyncGenerator<readonly LogLine[]> {
     const place = new LogPlace(query)
     const ending = anySignal([signal, finish])
-    const following = (): AsyncIterable<LogLine> => place.track(openLogs(place.query(follow), ending))
+    const following = (): AsyncIterable<readonly LogLine[]> => place.track(openLogs(place.query(follow), ending))
     yield* reconnecting(following, reconnectOptions(ending, follow))
     if (!follow || signal?.aborted === true) return
-    const rest = (): AsyncIterable<LogLine> => place.track(openLogs(place.query(false), signal))
+    const rest = (): AsyncIterable<readonly LogLine[]> => place.track(openLogs(place.query(false), signal))
     yield* reconnecting(rest, reconnectOptions(signal, false))
   }
 

@@ -22,19 +22,33 @@ export class LogPlace {
   }
 
   /** Yields the lines of one connection, without those that an earlier one brought after its last cursor. */
-  async *track(lines: AsyncIterable<LogLine>): AsyncGenerator<LogLine> {
+  async *track(batches: AsyncIterable<readonly LogLine[]>): AsyncGenerator<readonly LogLine[]> {
     const had = new Map(this.#since)
-    for await (const line of lines) {
-      const key = `${line.service} ${line.run} ${line.at} ${line.stream} ${line.text}`
-      const times = had.get(key) ?? 0
-      if (times > 0) had.set(key, times - 1)
-      if (line.cursor === undefined) {
-        if (times === 0 && this.#since.size < rememberedLines) this.#since.set(key, (this.#since.get(key) ?? 0) + 1)
-      } else {
-        this.#cursor = line.cursor
+    for await (const batch of batches) {
+      const wanted = had.size === 0 ? batch : batch.filter((line) => !takeOne(had, keyOf(line)))
+      const last = batch.findLastIndex(({ cursor }) => cursor !== undefined)
+      if (last !== -1) {
+        this.#cursor = batch[last]?.cursor
         this.#since.clear()
       }
-      if (times === 0) yield line
+      for (const line of last === -1 ? wanted : batch.slice(last + 1)) this.#remember(keyOf(line))
+      if (wanted.length > 0) yield wanted
     }
   }
+
+  #remember(key: string): void {
+    if (this.#since.size < rememberedLines) this.#since.set(key, (this.#since.get(key) ?? 0) + 1)
+  }
+}
+
+function keyOf({ service, run, at, stream, text }: LogLine): string {
+  return `${service} ${run} ${at} ${stream} ${text}`
+}
+
+/** False when there is none. */
+function takeOne(counts: Map<string, number>, key: string): boolean {
+  const count = counts.get(key) ?? 0
+  if (count === 1) counts.delete(key)
+  else if (count > 1) counts.set(key, count - 1)
+  return count > 0
 }

@@ -145,7 +145,7 @@ export class Daemon implements DaemonControl {
     }
   }
 
-  async logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<LogLine>> {
+  async logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<readonly LogLine[]>> {
     const { onGrew } = this.#parts
     const plan = await this.#planOf(request)
     const sources = selectInstances(plan, request.services, 'named').map((i) =>

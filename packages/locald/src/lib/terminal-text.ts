@@ -4,6 +4,9 @@ const escape = 0x1b
 const bell = 0x07
 const tab = 0x09
 const lineFeed = 0x0a
+/** What `isControl` is true for. */
+// oxlint-disable-next-line no-control-regex -- controls are what this is about
+const anyControl = /[\0-\x08\x0b-\x1f\x7f-\x9f]/
 const reset = '\u001b[0m'
 
 /**
@@ -21,6 +24,7 @@ export function stripAnsi(text: string): string {
 
 /** One pass over the text: each character is looked at a bounded number of times, whatever it holds. */
 function clean(text: string, keepColours: boolean): string {
+  if (!anyControl.test(text)) return text
   let result = ''
   let colour = false
   let copied = 0

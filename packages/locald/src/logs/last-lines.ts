@@ -1,7 +1,7 @@
 import type { LogLine } from '@locald/protocol'
 import type { LogSource } from './log-reader.ts'
 import { mergedLines } from './merged-lines.ts'
-import { toLogLine } from './to-log-line.ts'
+import { toLogLines } from './to-log-line.ts'
 
 /**
  * The last lines of an instance's own output, for telling why it failed; of one run if that is given (negative counts
@@ -15,7 +15,7 @@ export async function lastLines(
   const query = { tail: count, ...(run === undefined ? {} : { run }) }
   const lines: LogLine[] = []
   for await (const batch of mergedLines([source], query, undefined, { outputOnly: true })) {
-    lines.push(...batch.lines.map(toLogLine))
+    lines.push(...toLogLines(batch.lines))
   }
   return lines
 }

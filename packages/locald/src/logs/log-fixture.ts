@@ -111,11 +111,11 @@ export class LogFixture implements AsyncDisposable {
 
   async read(labels: string | readonly string[], query: LogQuery = {}): Promise<LogLine[]> {
     const lines: LogLine[] = []
-    for await (const line of readLogs(
+    for await (const batch of readLogs(
       [labels].flat().map((label) => this.source(label)),
       query,
     ))
-      lines.push(line)
+      lines.push(...batch)
     return lines
   }
 
@@ -127,13 +127,17 @@ export class LogFixture implements AsyncDisposable {
   following(labels: string | readonly string[], query: LogQuery = {}): FollowedLines {
     const abort = new AbortController()
     const sources = [labels].flat().map((label) => this.source(label))
-    return new FollowedLines(readLogs(sources, query, this.follow(abort.signal)), abort)
+    return new FollowedLines(linesOf(readLogs(sources, query, this.follow(abort.signal))), abort)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const label of this.#writers.keys()) await this.closeWriter(label)
     await rm(this.#directory, { recursive: true, force: true })
   }
+}
+
+async function* linesOf(batches: AsyncIterable<readonly LogLine[]>): AsyncGenerator<LogLine> {
+  for await (const batch of batches) yield* batch
 }
 
 export class FollowedLines implements AsyncDisposable {

@@ -45,5 +45,9 @@ export interface LogFollow {
   readonly onGrew: (listener: (stream: string) => void) => () => void
 }
 
-/** Lines of all sources in the order of time. Reads as it is iterated: a slow reader holds nothing up. */
-export type ReadLogs = (sources: readonly LogSource[], query: LogQuery, follow?: LogFollow) => AsyncIterable<LogLine>
+/** Lines of all sources in the order of time, many at a time. Reads as it is iterated: a slow reader holds nothing up. */
+export type ReadLogs = (
+  sources: readonly LogSource[],
+  query: LogQuery,
+  follow?: LogFollow,
+) => AsyncIterable<readonly LogLine[]>

@@ -481,12 +481,14 @@ describe('readLogs()', () => {
       await logs.output('web', numbered(5))
       const abort = new AbortController()
       const texts: string[] = []
-      for await (const { text } of readLogs([logs.source('web')], {}, logs.follow(abort.signal))) {
-        texts.push(text)
+      for await (const batch of readLogs([logs.source('web')], {}, logs.follow(abort.signal))) {
+        texts.push(...batch.map(({ text }) => text))
         if (texts.length === 5) setImmediate(() => abort.abort())
       }
       expect(texts).toHaveLength(5)
-      for await (const { text } of readLogs([logs.source('web')], {}, logs.follow(abort.signal))) texts.push(text)
+      for await (const batch of readLogs([logs.source('web')], {}, logs.follow(abort.signal))) {
+        texts.push(...batch.map(({ text }) => text))
+      }
       expect(texts).toHaveLength(5)
     })
   })

@@ -1,8 +1,7 @@
 // The lines of several instances as the API shows them.
-import type { LogLine } from '@locald/protocol'
 import type { ReadLogs } from './log-reader.ts'
 import { mergedLines } from './merged-lines.ts'
-import { toLogLine } from './to-log-line.ts'
+import { toLogLines } from './to-log-line.ts'
 
 /**
  * Lines come as they were written, colours and all, without their line feed. Each has the time of the chunk that
@@ -15,11 +14,10 @@ import { toLogLine } from './to-log-line.ts'
  */
 export const readLogs: ReadLogs = async function* readLogs(sources, query, follow) {
   for await (const { lines, cursor } of mergedLines(sources, query, follow)) {
-    const last = lines.at(-1)
-    for (const line of lines) {
-      if (follow?.signal.aborted === true) return
-      const shown: LogLine = toLogLine(line)
-      yield line === last ? { ...shown, cursor: cursor() } : shown
-    }
+    const shown = toLogLines(lines)
+    const last = shown.pop()
+    if (last !== undefined) shown.push({ ...last, cursor: cursor() })
+    yield shown
+    if (follow?.signal.aborted === true) return
   }
 }

@@ -13,9 +13,11 @@ export async function logs(context: CommandContext, call: Invocation): Promise<n
   const client = await context.connect()
   const interrupted = new AbortController()
   using _interrupts = onInterrupt(() => interrupted.abort())
-  const print = call.flag('json') ? output.printJson : await linePrinter(context, call)
+  const textOf = call.flag('json') ? (line: LogLine): string => JSON.stringify(line) : await lineFormat(context, call)
   const signal = AbortSignal.any([interrupted.signal, output.closed])
-  for await (const line of client.logs(context.selector, { ...request, signal })) print(line)
+  for await (const lines of client.logBatches(context.selector, { ...request, signal })) {
+    output.print(lines.map(textOf).join('\n'))
+  }
   // Ctrl-C is the way to end following; nothing has failed.
   return exitCodes.ok
 }
@@ -48,7 +50,7 @@ function checkExpression(expression: string): void {
   }
 }
 
-async function linePrinter(context: CommandContext, call: Invocation): Promise<(line: LogLine) => void> {
+async function lineFormat(context: CommandContext, call: Invocation): Promise<(line: LogLine) => string> {
   const { output, client, selector } = context
   const style = call.flag('no-color') ? styleFor(false) : output.answer.style
   const isPlain = call.flag('no-prefix')
@@ -60,7 +62,7 @@ async function linePrinter(context: CommandContext, call: Invocation): Promise<(
     const time = hasTime ? `${style.dim(clockTime(Date.parse(line.at)))} ` : ''
     const text = style.foreign(line.text)
     const shown = line.stream === 'locald' ? style.dim(text) : text
-    output.print(`${time}${isPlain ? '' : prefix(line.service)}${shown}`)
+    return `${time}${isPlain ? '' : prefix(line.service)}${shown}`
   }
 }
 
