@@ -1,4 +1,5 @@
 // The rounds of chaos: what is asked of locald, when something of it is killed meanwhile, and what has to hold afterwards.
+import { existsSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LogLine, ServiceSnapshot } from '@locald/protocol'
@@ -282,12 +283,33 @@ export class Chaos implements AsyncDisposable {
     }
   }
 
-  /** Kills the daemon at a random moment within so many milliseconds. */
+  /**
+   * Kills the daemon at a random moment within so many milliseconds, or in the very moment in which it has written something
+   * into its journal and is about to act on it.
+   */
   async #killWithin(ms: number): Promise<void> {
-    await sleep(this.#random.below(ms))
-    let pid: number | null = null
-    await until(() => (pid = daemonPid(this.#keeper)) !== null)
+    const waited = this.#random.below(ms)
+    const entries = this.#random.next() < 0.5 ? 1 + this.#random.below(25) : Infinity
+    const moment = new AbortController()
+    await until(() => existsSync(join(this.#harness.home, 'state/journal')))
+    let seen = 0
+    using _watching = watchJournal(this.#harness.home, () => {
+      seen += 1
+      if (seen < entries || moment.signal.aborted) return
+      moment.abort()
+      this.#killDaemon()
+    })
+    await sleep(waited, undefined, { signal: moment.signal }).catch(() => {}) // killed already
+    if (moment.signal.aborted) return
+    moment.abort()
+    await until(() => this.#killDaemon())
+  }
+
+  /** False between two daemons. */
+  #killDaemon(): boolean {
+    const pid = daemonPid(this.#keeper)
     if (pid !== null) process.kill(pid, 'SIGKILL')
+    return pid !== null
   }
 
   async #services(): Promise<ReadonlyMap<string, ServiceSnapshot>> {
@@ -353,6 +375,14 @@ export class Chaos implements AsyncDisposable {
 
 function isUp({ state, health }: ServiceSnapshot): boolean {
   return state === 'running' && health.status === 'healthy'
+}
+
+/** Calls back whenever the daemon has written into its journal. */
+function watchJournal(home: string, onWritten: () => void): Disposable {
+  const watcher = watch(join(home, 'state/journal'), (_, name) => {
+    if (name === 'entries.jsonl') onWritten()
+  })
+  return { [Symbol.dispose]: () => watcher.close() }
 }
 
 async function until(isReached: () => boolean): Promise<void> {
