@@ -2,7 +2,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -146,10 +145,10 @@ depends_on = ["victim"]
 
 test.runIf(isLinux)("Node's own datagram sender is heard, from a grandchild too", async () => {
   await using harness = createHarness()
-  const require = createRequire(fileURLToPath(new URL('../../packages/locald/package.json', import.meta.url)))
+  const koffi = fileURLToPath(new URL('../../node_modules/koffi', import.meta.url))
   const project = harness.project({
     'send.cjs': `
-const koffi = require(${JSON.stringify(require.resolve('koffi'))})
+const koffi = require(${JSON.stringify(koffi)})
 const libc = koffi.load(null)
 const socket = libc.func('int socket(int, int, int)')
 const connect = libc.func('int connect(int, const void *, unsigned int)')

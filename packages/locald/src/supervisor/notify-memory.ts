@@ -1,9 +1,9 @@
 // What a run has said over its notify socket, and what follows from it for its health.
 import { getSystemErrorMap } from 'node:util'
+import type { HealthSource } from '@locald/protocol'
 import type { NotifyRefusal, NotifySender } from '../keeper/protocol.ts'
 import { stripAnsi } from '../lib/terminal-text.ts'
 import { unreachable } from '../lib/unreachable.ts'
-import type { InstanceMemory } from './instance.ts'
 
 /** One message, or several that came too quickly, for people. */
 export interface NotifyMessage {
@@ -126,8 +126,21 @@ export function overruling(memory: NotifyMemory | null): string | null {
   return memory.phase === 'stopping' ? 'Is about to stop (STOPPING=1)' : null
 }
 
+/** The last result of a check. */
+interface CheckedHealth {
+  readonly source: HealthSource
+  readonly message: string
+  readonly output: string | null
+}
+
 /** What to show of its health: the last result of its check and what it says of itself. */
-export function healthShown({ health, notify }: InstanceMemory): InstanceMemory['health'] {
+export function healthShown({
+  health,
+  notify,
+}: {
+  readonly health: CheckedHealth | null
+  readonly notify: NotifyMemory | null
+}): CheckedHealth | null {
   if (notify === null) return health
   const words = notify.status === null ? '' : `it says "${notify.status}"`
   const join = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('; ')
