@@ -143,7 +143,7 @@ describe('messages', () => {
     expect(memory.messages.at(-1)).toEqual({
       at: 99,
       text: 'READY=1',
-      sender: outside.sender,
+      sender: { pid: 7, uid: 0, command: 'sender' },
       verdict: 'outside',
       count: 5,
     })
