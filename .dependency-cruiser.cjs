@@ -17,7 +17,8 @@ const mayImport = {
   api: ['lib'],
   client: ['lib'],
   // `check` and `env` work without a daemon, so the command line reads and plans by itself: docs/decisions/0011.
-  cli: ['lib', 'client', 'config', 'plan'],
+  // `run` reaches into a container by itself: docs/containers.md.
+  cli: ['lib', 'client', 'config', 'plan', 'container'],
   daemon: ['lib', 'config', 'plan', 'keeper', 'container', 'health', 'supervisor', 'events', 'logs', 'proxy', 'api'],
   bin: ['lib', 'cli', 'daemon', 'keeper'],
 }

@@ -39,7 +39,7 @@ export async function execInside(
 }
 
 /** The output may end a moment before the engine has the exit code. */
-async function exitCodeOf(exec: {
+export async function exitCodeOf(exec: {
   inspect(): Promise<{ ExitCode: number | null; Running: boolean }>
 }): Promise<number> {
   for (let tries = 0; ; tries++) {

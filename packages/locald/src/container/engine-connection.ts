@@ -1,5 +1,4 @@
 // One engine, for as long as containers of this installation are wanted there: its events, also after it was restarted.
-import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../lib/logger.ts'
 import type { EngineAddress } from './container-order.ts'
@@ -54,14 +53,14 @@ export class EngineConnection implements Disposable {
   }
 
   async #findGateway(): Promise<string | null> {
-    const { IPAM: addresses, Options: options } = (await this.engine.getNetwork('bridge').inspect()) as {
-      IPAM?: { Config?: readonly { Gateway?: string }[] | null }
-      Options?: Readonly<Record<string, string>> | null
+    const { IPAM: addresses } = (await this.engine.getNetwork('bridge').inspect()) as {
+      IPAM?: { Config?: readonly { Gateway?: string; Subnet?: string }[] | null }
     }
-    const told = addresses?.Config?.find(({ Gateway: gateway }) => gateway !== undefined && gateway !== '')?.Gateway
-    if (told !== undefined) return told
-    const device = networkInterfaces()[options?.['com.docker.network.bridge.name'] ?? 'docker0']
-    return device?.find(({ family }) => family === 'IPv4')?.address ?? null
+    const pool = addresses?.Config?.find(({ Subnet: subnet }) => subnet !== undefined && !subnet.includes(':'))
+    if (pool?.Gateway !== undefined && pool.Gateway !== '') return pool.Gateway
+    // Where nobody chose another, the engine takes the first address of the network.
+    const match = /^(\d+\.\d+\.\d+)\.(\d+)\/\d+$/.exec(pool?.Subnet ?? '')
+    return match === null ? null : `${match[1]}.${Number(match[2]) + 1}`
   }
 
   /** Hears of every event from when the promise resolves on. Rejects when the engine cannot be reached now. */

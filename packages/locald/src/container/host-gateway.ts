@@ -2,7 +2,6 @@
 // address, on the same port, and only for the containers that depend on that service.
 import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { servesLoopback } from '../lib/listener.ts'
 import type { Listener } from '../lib/listener.ts'
@@ -30,6 +29,8 @@ export class HostGateway implements Disposable {
   readonly #options: HostGatewayOptions
   readonly #places = new Map<string, NetworkPlace>()
   readonly #servers = new Map<string, Server>()
+  /** Of another machine, such as the one that Docker Desktop keeps for itself: its engine sees to the way here. */
+  readonly #foreign = new Set<string>()
   #refreshing: Promise<void> = Promise.resolve()
   #isRefreshing = false
   #isStale = false
@@ -41,7 +42,6 @@ export class HostGateway implements Disposable {
 
   /** A container is about to start in the network of this bridge. Resolves when it can connect to what it may reach. */
   async expect(run: string, gateway: string): Promise<void> {
-    if (!isOwnAddress(gateway)) return
     this.#places.set(run, { address: null, gateway })
     this.refresh()
     await this.#refreshing
@@ -49,7 +49,7 @@ export class HostGateway implements Disposable {
 
   /** From now on the container at this address is let through. */
   admit(run: string, address: string, gateway: string): void {
-    if (address === '' || !isOwnAddress(gateway)) return
+    if (address === '' || gateway === '') return
     const before = this.#places.get(run)
     this.#places.set(run, { address, gateway })
     if (before?.gateway !== gateway) this.refresh()
@@ -91,6 +91,7 @@ export class HostGateway implements Disposable {
     const wanted = new Map<string, { readonly gateway: string; readonly port: number }>()
     const places = [...this.#places]
     for (const [run, { gateway }] of places) {
+      if (this.#foreign.has(gateway)) continue
       for (const port of this.#options.reachable(run)) wanted.set(`${gateway}:${port}`, { gateway, port })
     }
     for (const [key, server] of this.#servers) {
@@ -109,13 +110,16 @@ export class HostGateway implements Disposable {
     }
   }
 
-  /** Null: somebody listens there already, and so can be reached without us. */
+  /** Null: somebody listens there already, and so can be reached without us, or it is no address of this machine. */
   async #listen(gateway: string, port: number): Promise<Server | null> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       void this.#forward(socket, gateway, port)
     })
     return await new Promise((resolve) => {
-      server.once('error', () => resolve(null))
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRNOTAVAIL') this.#foreign.add(gateway)
+        resolve(null)
+      })
       server.listen({ host: gateway, port }, () => resolve(server))
     })
   }
@@ -148,11 +152,6 @@ export class HostGateway implements Disposable {
     }
     return false
   }
-}
-
-/** Otherwise the network is on another machine, such as the one that Docker Desktop keeps for itself. */
-function isOwnAddress(address: string): boolean {
-  return Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === address) ?? false)
 }
 
 function isOnLoopbackAlone(listeners: readonly Listener[], port: number): boolean {

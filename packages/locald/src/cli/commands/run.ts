@@ -14,7 +14,7 @@ const ofTheTerminal = ['TERM', 'COLORTERM', 'TERM_PROGRAM', 'NO_COLOR', 'FORCE_C
 export async function run(context: CommandContext, call: Invocation): Promise<number> {
   const name = call.args[0] ?? ''
   const { plan } = await offlinePlan(context)
-  const { service } = plannedInstance(plan, name)
+  const { service, instance } = plannedInstance(plan, name)
   const variables = await variablesOf(context, name)
   const argv = call.verbatim !== null && call.verbatim.length > 0 ? call.verbatim : null
   const command = argv ?? launchOf(plan, service, variables).command
@@ -24,19 +24,24 @@ export async function run(context: CommandContext, call: Invocation): Promise<nu
     })
   }
   const words = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
+  if (service.config.container !== undefined) {
+    const { runInside } = await import('../run-inside.ts')
+    return await runInside(context, { service: service.name, instance, argv: words, env: terminalVariables(context) })
+  }
   return await runHere(context, words, { cwd: service.config.workdir, env: environmentOf(context, variables) })
 }
 
 function environmentOf({ env }: CommandContext, variables: readonly EnvVariable[]): Record<string, string> {
   const result = Object.fromEntries(variables.map(({ name, value }) => [name, value]))
-  for (const name of ofTheTerminal) {
-    const value = env[name]
-    if (value !== undefined) result[name] = value
-  }
+  Object.assign(result, terminalVariables({ env }))
   // They are for the service that runs: this is not it.
   delete result['NOTIFY_SOCKET']
   delete result['WATCHDOG_USEC']
   return result
+}
+
+function terminalVariables({ env }: Pick<CommandContext, 'env'>): Record<string, string> {
+  return Object.fromEntries(ofTheTerminal.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }
 
 async function runHere(
