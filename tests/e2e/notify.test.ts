@@ -310,6 +310,28 @@ signal.pause()`),
   expect(after.health).toEqual({ status: 'healthy', source: 'notify', message: 'Sent READY=1; it says "open"' })
 })
 
+test.runIf(isLinux)('a service that is adopted without a journal is ready when it said so before', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': `
+[services.early]
+command = "exec python3 early.py"
+health_check = { type = "notify" }
+`,
+    'early.py': python('say("READY=1\\nSTATUS=long ago")\nsignal.pause()'),
+  })
+  await project.up()
+  const { pid } = await project.service('early')
+  const noted = join(harness.home, 'state/crash-loop.json')
+  for (let last = 0; !existsSync(noted);) {
+    const { daemon } = await harness.serverStatus().catch(() => ({ daemon: null }))
+    if (daemon !== null && daemon.pid !== last) process.kill((last = daemon.pid), 'SIGKILL')
+  }
+  expect((await harness.locald(['server', 'start', '--fresh'])).code).toBe(0)
+  const early = await project.waitFor('early', isHealthy)
+  expect(early).toMatchObject({ pid, health: { source: 'notify', message: 'Sent READY=1; it says "long ago"' } })
+})
+
 test.runIf(isLinux)('EXTEND_TIMEOUT_USEC gives more time to start and to stop', async () => {
   await using harness = createHarness()
   const project = harness.project({

@@ -282,7 +282,10 @@ export class Keeper {
   }
 
   #infos(): KeeperOperations['list']['result']['runs'] {
-    return [...this.#runs.values()].map((run) => run.info)
+    return [...this.#runs.values()].map(({ info }) => {
+      const notified = this.#notify.saidBy(info.run)
+      return notified === null ? info : { ...info, notified }
+    })
   }
 
   #open(): readonly Run[] {

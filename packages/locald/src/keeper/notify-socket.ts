@@ -2,7 +2,7 @@
 import { close } from 'node:fs'
 import { bindDatagramSocket, closeDatagramSocket, receiveDatagram } from '../lib/datagram-socket.ts'
 import { microseconds } from '../lib/microseconds.ts'
-import { parseNotifyMessage } from './notify-message.ts'
+import { mergeNotifyFields, parseNotifyMessage } from './notify-message.ts'
 import { NotifyOutbox } from './notify-outbox.ts'
 import { Watchdog } from './watchdog.ts'
 import type { Datagram, Sender } from '../lib/datagram-socket.ts'
@@ -10,7 +10,7 @@ import type { Membership } from '../lib/membership.ts'
 import type { ReadablePoll } from '../lib/readable-poll.ts'
 import type { FactBody } from './fact-log.ts'
 import type { NotifyFields } from './notify-message.ts'
-import type { NotifyOrder, NotifySender } from './protocol.ts'
+import type { Notification, NotifyOrder, NotifySender } from './protocol.ts'
 
 /** What a notify socket needs from its keeper. */
 export interface NotifyHost {
@@ -57,6 +57,7 @@ export class NotifySocket {
   readonly #watchdog: Watchdog
   /** Users that were seen in the run. */
   readonly #users: Set<number>
+  #said: Notification | null = null
   #usersReadAt = Number.NEGATIVE_INFINITY
   #window = { since: 0, count: 0 }
   #resume: (() => void) | null = null
@@ -76,6 +77,11 @@ export class NotifySocket {
       catchUp: () => this.drain(),
       onChange: (is, periodMs) => this.#outbox.alarm(is, Number.isFinite(periodMs) ? periodMs : 0),
     })
+  }
+
+  /** All that counted so far, as one message; null: nothing. */
+  get said(): Notification | null {
+    return this.#said
   }
 
   /** Begins to receive. */
@@ -171,7 +177,10 @@ export class NotifySocket {
   #accept(fields: NotifyFields, sender: NotifySender): void {
     this.#heed(fields)
     const told = Object.entries(fields).filter(([name, value]) => !ownFields.has(name) && this.#isCredible(name, value))
-    if (told.length > 0) this.#outbox.accept(Object.fromEntries(told), sender)
+    if (told.length === 0) return
+    const said = Object.fromEntries(told)
+    this.#said = { fields: mergeNotifyFields(this.#said?.fields ?? {}, said), sender }
+    this.#outbox.accept(said, sender)
   }
 
   /** What must work without a daemon. */

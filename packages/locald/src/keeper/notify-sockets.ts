@@ -8,7 +8,7 @@ import type { NotifyHost } from './notify-socket.ts'
 import type { ProcessEntry } from '../lib/process-source.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { FactBody } from './fact-log.ts'
-import type { Fact, NotifyOrder } from './protocol.ts'
+import type { Fact, Notification, NotifyOrder } from './protocol.ts'
 
 export interface NotifySocketsOptions {
   readonly tell: (run: string, body: FactBody) => void
@@ -104,6 +104,11 @@ export class NotifySockets {
       extendEnd: (ms) => this.#options.extendEnd(run, ms),
     })
     this.#open.set(run, socket)
+  }
+
+  /** What a run has said so far; null: nothing. */
+  saidBy(run: string): Notification | null {
+    return this.#open.get(run)?.said ?? null
   }
 
   armWatchdog(run: string): boolean {

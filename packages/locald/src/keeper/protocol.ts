@@ -131,6 +131,14 @@ export interface RunInfo {
    * nothing is left any more. How its leader ended nobody knows, and there is no `exited`.
    */
   readonly lost?: { readonly members: readonly Member[] }
+  /** All that it has sent over its notify socket so far, as one message; absent when that is nothing. */
+  readonly notified?: Notification
+}
+
+/** What a run said, and who said it; of several messages the last one's sender. */
+export interface Notification {
+  readonly fields: Readonly<Record<string, string>>
+  readonly sender: NotifySender
 }
 
 /**
@@ -154,7 +162,7 @@ export type Fact = { readonly seq: number; readonly at: number; readonly run: st
    */
   | { readonly type: 'emptied'; readonly survivors: readonly (Member & { readonly reason: string })[] }
   /** It sent this over its notify socket; what comes too quickly is told as one message. Without WATCHDOG and BARRIER. */
-  | { readonly type: 'notified'; readonly fields: Readonly<Record<string, string>>; readonly sender: NotifySender }
+  | ({ readonly type: 'notified' } & Notification)
   /** So many messages were refused since the last such fact; the latest of them is shown. */
   | ({ readonly type: 'notify-refused'; readonly count: number } & NotifyRefusal)
   /** It did not send WATCHDOG=1 for that long, or does so again. 0: it said by itself that it has failed. */

@@ -253,6 +253,7 @@ export class Supervisor implements Disposable {
         { type: 'start' },
         { type: 'dependencies-met', run },
         { type: 'spawned', run, identity, at },
+        ...(info.notified === undefined ? [] : [{ type: 'notified', run, ...info.notified, at } as const]),
       ]
       const instance = inputs.reduce((known, input) => next(known, input, settings, at).instance, fresh)
       this.#recordInstance(slot, 'service.spawned', { kind: 'instance', project, key, instance })
