@@ -54,6 +54,22 @@ export interface LogLine {
   readonly cursor?: string
 }
 
+/** A process of a service. */
+export interface ServiceProcess {
+  readonly pid: number
+  readonly command: string
+}
+
+/** The living processes of one instance that has any, in GET /v1/processes. */
+export interface ServiceProcesses {
+  /** The instance's label. */
+  readonly service: string
+  readonly state: ServiceState
+  /** Since when it has been ending, ISO 8601; null when it is not. */
+  readonly stopping_since: string | null
+  readonly processes: readonly ServiceProcess[]
+}
+
 /** Characters of a terminal. */
 export interface TerminalSize {
   readonly cols: number

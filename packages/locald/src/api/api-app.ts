@@ -32,6 +32,9 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   v1.post('/orders', async (c) => c.json(await control.order(parseOrder(await readJson(c)))))
   v1.get('/events', (c) => events(c, control))
   v1.get('/logs', (c) => logs(c, control))
+  v1.get('/processes', async (c) =>
+    c.json({ services: await control.processes(selectorOf(c), c.req.queries('service') ?? []) }),
+  )
   v1.get('/attach', (c) => attach(c, control))
   v1.post('/attach/input', async (c) => c.json(await control.input(parseAttachInput(await readJson(c)))))
   v1.get('/env', async (c) => {

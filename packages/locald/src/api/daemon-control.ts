@@ -15,6 +15,7 @@ import type {
   ProjectStatus,
   RestartRequest,
   ServerStatus,
+  ServiceProcesses,
   TerminalSize,
   WhyAnswer,
 } from '@locald/protocol'
@@ -53,6 +54,8 @@ export interface DaemonControl {
   order(request: OrderRequest): Promise<OrderAnswer>
   /** Many lines at a time. */
   logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<readonly LogLine[]>>
+  /** Of these services (labels or names), or of all when none is named. */
+  processes(selector: ProjectSelector, services: readonly string[]): Promise<readonly ServiceProcesses[]>
   attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>>
   input(input: AttachInput): Promise<AttachInputAnswer>
   env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]>

@@ -6,6 +6,7 @@ import type { ApiClient } from '../client/api-client.ts'
 import type { CommandContext } from './command.ts'
 import { LiveArea } from './output/live-area.ts'
 import { ChangeLines, redrawMs, renderProgress } from './output/progress.ts'
+import type { ProgressView } from './output/progress.ts'
 import { labelIn } from './output/service-words.ts'
 
 export interface FollowedOrder {
@@ -15,6 +16,8 @@ export interface FollowedOrder {
   readonly isDone: (snapshot: ServiceSnapshot) => boolean
   /** Ctrl-C, with how many there were: `leave` ends following. */
   readonly onInterrupt: (count: number, order: string) => 'leave' | 'stay'
+  /** See `ProgressView`. */
+  readonly aliveOf?: ProgressView['aliveOf']
   /** Show nothing. Default false. */
   readonly quiet?: boolean
 }
@@ -96,7 +99,8 @@ function createDisplay(context: CommandContext, followed: FollowedOrder, subject
   return context.output.isLive ? liveDisplay(context, followed, subject) : lineDisplay(context, followed, subject)
 }
 
-function liveDisplay({ output, now }: CommandContext, { title, isDone }: FollowedOrder, subject: Subject): Display {
+function liveDisplay({ output, now }: CommandContext, followed: FollowedOrder, subject: Subject): Display {
+  const { title, isDone, aliveOf } = followed
   const { side } = output
   const area = new LiveArea(side)
   const draw = (): void => {
@@ -105,6 +109,7 @@ function liveDisplay({ output, now }: CommandContext, { title, isDone }: Followe
         title: `${title} ${subject.project().project}`,
         services: subject.concerned(),
         isDone,
+        ...(aliveOf === undefined ? {} : { aliveOf }),
         startedAt: subject.startedAt,
         now: now(),
         width: side.width() ?? 80,

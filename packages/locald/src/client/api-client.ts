@@ -19,6 +19,7 @@ import type {
   RegistryList,
   RestartRequest,
   ServerStatus,
+  ServiceProcesses,
   WhyAnswer,
 } from '@locald/protocol'
 import type { ApiStreams, AttachRequest, EventsRequest, LogsRequest } from './api-streams.ts'
@@ -40,6 +41,11 @@ export interface ApiClient {
   ): Promise<{ readonly service: string; readonly variables: readonly EnvVariable[] }>
   ports(selector: ProjectSelector): Promise<{ readonly ports: readonly PortRow[] }>
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
+  /** Who is alive of these services (labels or names; none: of all). */
+  processes(
+    selector: ProjectSelector,
+    services: readonly string[],
+  ): Promise<{ readonly services: readonly ServiceProcesses[] }>
   /** With `follow` it goes on until the signal aborts, over a replacement of the daemon. */
   logs(selector: ProjectSelector, request: LogsRequest): AsyncIterable<LogLine>
   /** The same, as many at a time as there are. */
@@ -118,6 +124,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     env: (selector, service) => ask('GET', `/env${queryText({ ...place(selector), service })}`),
     ports: (selector) => ask('GET', `/ports${queryText(place(selector))}`),
     why: (selector, service) => ask('GET', `/why${queryText({ ...place(selector), service })}`),
+    processes: (selector, services) =>
+      ask('GET', `/processes${queryText({ ...place(selector), service: services })}`),
     logs: (selector, request) => oneByOne(logs(logsQuery(selector, request), request)),
     logBatches: (selector, request) => logs(logsQuery(selector, request), request),
     attach: (selector, request) => {

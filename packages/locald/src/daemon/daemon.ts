@@ -19,6 +19,7 @@ import type {
   ProjectStatus,
   RestartRequest,
   ServerStatus,
+  ServiceProcesses,
   ServiceSnapshot,
   WhyAnswer,
 } from '@locald/protocol'
@@ -40,7 +41,7 @@ import type { LogQuery, LogSource } from '../logs/log-reader.ts'
 import { readLogs } from '../logs/read-logs.ts'
 import type { EnvLayers } from '../plan/env-layers.ts'
 import { environmentFor } from '../plan/environment.ts'
-import { instanceKey } from '../plan/instance-key.ts'
+import { instanceKey, splitInstanceKey } from '../plan/instance-key.ts'
 import { fixedPorts, keptPorts, portBaseOf } from '../plan/plan-for.ts'
 import type { PlanInputs } from '../plan/plan-for.ts'
 import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
@@ -54,6 +55,7 @@ import { Attachments } from './attachments.ts'
 import type { AttachTarget } from './attachments.ts'
 import type { Catalog } from './catalog.ts'
 import type { LogTroubles } from './log-troubles.ts'
+import { heldPorts } from './held-ports.ts'
 import { portRows } from './port-report.ts'
 import { Registry } from './registry.ts'
 import type { Shells } from './shells.ts'
@@ -161,6 +163,30 @@ export class Daemon implements DaemonControl {
       ...(request.grep === undefined ? {} : { grep: parsePattern(request.grep) }),
     }
     return readLogs(sources, query, request.follow ? { signal, onGrew } : undefined)
+  }
+
+  async processes(selector: ProjectSelector, services: readonly string[]): Promise<readonly ServiceProcesses[]> {
+    const { supervisor, keeper } = this.#parts
+    const plan = await this.#planOf(selector)
+    const record = supervisor.state.projects.get(plan.id)
+    if (record === undefined) return []
+    const { leaving } = record.planned
+    const all = services.length === 0 ? plan : { ...plan, services: [...plan.services, ...leaving] }
+    const asked = new Set(selectInstances(all, services, 'named').map((i) => instanceKey(i.service, i.instance)))
+    const found = [...record.instances].map(async ([key, instance]) => {
+      const run = runOf(instance)
+      if (run === null || (services.length > 0 && !asked.has(key))) return []
+      const { members } = await keeper.request('members', { run: run.id })
+      const { service, instance: number } = splitInstanceKey(key)
+      const { state } = instance
+      return {
+        service: labelIn(all, service, number),
+        state: state.id,
+        stopping_since: state.id === 'stopping' ? new Date(state.since).toISOString() : null,
+        processes: members,
+      }
+    })
+    return (await Promise.all(found)).flat()
   }
 
   async attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>> {
@@ -456,6 +482,16 @@ export class Daemon implements DaemonControl {
             ([of, one]) => one === port && isPortOf(instanceKey(instance.service, instance.instance), of),
           )),
     }
+  }
+
+  /** Who listens on these ports, besides services that run. */
+  async heldPorts(ports: ReadonlySet<number>): Promise<ReadonlyMap<number, string>> {
+    return await heldPorts(ports, (pid) =>
+      [...this.#parts.supervisor.state.projects.values()].some((record) => {
+        const owns = this.#ownership(record)
+        return [...record.instances.keys()].some((key) => owns(key, pid))
+      }),
+    )
   }
 
   /** Ports of every other project, whether it runs or not. */

@@ -139,6 +139,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     logOf: ({ project: { plan }, instance }, run) =>
       logTarget(plan.id, instanceKey(instance.service, instance.instance), run.number, plan.config.logs),
     logWarnings: () => logTroubles.warnings,
+    heldPorts: async (ports) => await daemon.heldPorts(ports),
     newRunId: () => randomBytes(8).toString('hex'),
     clock: systemClock,
     logger,

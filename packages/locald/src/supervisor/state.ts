@@ -17,6 +17,13 @@ export interface Order {
   readonly timeoutAt: number | null
   /** Keys that a later order took over, with the kind of that order. */
   readonly superseded: Readonly<Record<string, OrderKind>>
+  /** stop: ports that have to be free afterwards. `isOwn`: its service was seen listening there. */
+  readonly ports?: readonly {
+    readonly key: string
+    readonly label: string
+    readonly port: number
+    readonly isOwn: boolean
+  }[]
 }
 
 /** What is left of an order that has ended, for a client that sends it again. */

@@ -195,6 +195,74 @@ describe('stop()', () => {
     expect(world.states()).toMatchObject({ 'db.1': 'stopped' })
   })
 
+  test('starts nothing that was in back-off, however long one waits, nor a daemon later', async () => {
+    const plan = world.plan({ web: {} })
+    await world.up(plan)
+    await world.exits('web', 1)
+    expect(world.states()).toEqual({ 'web.1': 'backoff' })
+    await world.stop(plan)
+    expect(world.states()).toEqual({ 'web.1': 'stopped' })
+    expect(world.outcomes()).toEqual(['up superseded', 'stop done'])
+    world.news()
+    await world.pass(600_000)
+    await world.replaceDaemon()
+    await world.pass(600_000)
+    expect(world.news()).toEqual([])
+  })
+
+  test('starts nothing that waited for a dependency, also when that becomes healthy on its way down', async () => {
+    const plan = world.plan(chain)
+    await world.up(plan)
+    world.news()
+    await world.stop(plan, ['api.1', 'web.1'])
+    await world.healthy('db')
+    await world.pass(600_000)
+    expect(world.news()).toEqual([])
+    expect(world.states()).toEqual({ 'web.1': 'stopped', 'api.1': 'stopped', 'db.1': 'running' })
+  })
+
+  test('starts nothing that is between two runs of a restart', async () => {
+    const plan = world.plan({ web: {} })
+    await world.up(plan)
+    await world.healthy('web')
+    await world.restart(plan)
+    world.news()
+    await world.stop(plan)
+    await world.exits('web', null)
+    await world.pass(600_000)
+    expect(world.news().filter((line) => line.startsWith('spawn'))).toEqual([])
+    expect(world.states()).toEqual({ 'web.1': 'stopped' })
+    expect(world.outcomes()).toEqual(['up done', 'restart superseded', 'stop done'])
+  })
+
+  test('fails when somebody still listens where a service did, and names them', async () => {
+    const plan = world.plan({ web: {} })
+    await world.up(plan)
+    await world.listens('web', 3000)
+    world.listeners.set(3000, 'pid 77 (left-over)')
+    await world.stop(plan)
+    expect(world.outcomes(), 'its processes first').toEqual(['up done'])
+    await world.exits('web', null)
+    expect(world.events.at(-1)).toMatchObject({
+      type: 'order.ended',
+      outcome: 'failed',
+      problems: ['web: pid 77 (left-over) listens on port 3000'],
+    })
+  })
+
+  test("names who holds a service's port that it never had, without failing", async () => {
+    const plan = world.plan({ web: { port: 3000, listening: 'must' }, idle: { port: 3001, listening: 'must' } })
+    await world.up(plan, { services: ['web'] })
+    world.listeners.set(3000, 'pid 77 (stranger)').set(3001, 'pid 78 (stranger)')
+    await world.stop(plan)
+    await world.exits('web', null)
+    expect(world.events.at(-1)).toMatchObject({
+      type: 'order.ended',
+      outcome: 'done',
+      problems: ['web: pid 77 (stranger) listens on port 3000'],
+    })
+  })
+
   test('with now kills everything at once', async () => {
     const plan = world.plan(chain)
     await world.up(plan)

@@ -28,6 +28,7 @@ import { outdatedSiblings, planAsFound } from './found-ports.ts'
 import { isActive, isSpawned, newInstance, runOf } from './instance.ts'
 import type { Instance, Run } from './instance.ts'
 import { progressOf } from './order-progress.ts'
+import type { OrderProgress } from './order-progress.ts'
 import { defaultSettings, dueAt, isFileWatched, isWatched, next } from './service-machine.ts'
 import type { MachineInput, MachineSettings } from './service-machine.ts'
 import { snapshotOf } from './snapshot.ts'
@@ -78,6 +79,8 @@ export interface SupervisorDependencies {
   readonly watchFiles: (place: Place, since: number, report: (report: FileReport) => void) => Disposable
   /** What there is to say about recording at present, with the warnings of every project. */
   readonly logWarnings: () => readonly string[]
+  /** Which of these ports somebody listens on, with who that is; gives those who are about to let go a moment. */
+  readonly heldPorts: (ports: ReadonlySet<number>) => Promise<ReadonlyMap<number, string>>
   readonly newRunId: () => string
   readonly clock: Clock
   readonly logger: Logger
@@ -170,6 +173,8 @@ export class Supervisor implements Disposable {
   readonly #armed = new Map<string, string>()
   /** The unmet dependencies last told of a waiting instance. */
   readonly #told = new Map<string, string>()
+  /** Orders to stop whose ports are being looked at. */
+  readonly #verified = new Set<string>()
   /** While an order is being given out: nothing follows from the half of it. */
   #isOrdering = false
   /** What is to be done once what led to it is stored; null when nothing is being recorded. */
@@ -477,7 +482,8 @@ export class Supervisor implements Disposable {
   }
 
   #stop(project: string, order: string, keys: readonly string[], now: boolean): void {
-    this.#order({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {} }, () => {
+    const ports = this.#portsOf(project, keys)
+    this.#order({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {}, ports }, () => {
       this.#retire(project, keys)
       for (const key of now ? keys : []) {
         const instance = this.#instance({ project, key })
@@ -725,15 +731,70 @@ export class Supervisor implements Disposable {
     this.#apply(slot, { type: end })
   }
 
-  #advanceOrder(order: Order): void {
+  #progressOf(order: Order): OrderProgress {
     const record = this.#project(order.project)
-    const progress = progressOf(order, {
+    return progressOf(order, {
       instances: record.instances,
       pending: record.pending,
       blockedBy: (key) => this.#blockedBy({ project: order.project, key }, new Set()),
       labelOf: (key) => this.#label({ project: order.project, key }),
     })
-    if (!progress.open) this.#endOrder(order, progress.outcome, progress.problems)
+  }
+
+  #advanceOrder(order: Order): void {
+    const progress = this.#progressOf(order)
+    if (progress.open) return
+    if (order.ports === undefined || order.ports.length === 0 || progress.outcome === 'superseded') {
+      return this.#endOrder(order, progress.outcome, progress.problems)
+    }
+    // Everything is down: its ports must be free, too.
+    if (this.#verified.has(order.id)) return
+    this.#verified.add(order.id)
+    const { id, ports } = order
+    this.#afterwards(() => this.#ask(this.#endStop(id, ports)))
+  }
+
+  /** Names who still listens on a port of what was stopped; a port that was the service's own is left over. */
+  async #endStop(id: string, ports: NonNullable<Order['ports']>): Promise<void> {
+    const held = await this.#heldPorts(new Set(ports.map(({ port }) => port)))
+    const order = this.#state.orders.get(id)
+    this.#verified.delete(id)
+    if (order === undefined || this.#disposed) return
+    const progress = this.#progressOf(order)
+    if (progress.open) return
+    if (progress.outcome === 'superseded') {
+      return this.#atomically(() => this.#endOrder(order, progress.outcome, progress.problems))
+    }
+    const listening = ports.flatMap(({ label, port, isOwn }) => {
+      const holder = held.get(port)
+      return holder === undefined ? [] : [{ isOwn, text: `${label}: ${holder} listens on port ${port}` }]
+    })
+    const isLeft = progress.outcome === 'failed' || listening.some(({ isOwn }) => isOwn)
+    const problems = [...progress.problems, ...listening.map(({ text }) => text)]
+    this.#atomically(() => this.#endOrder(order, isLeft ? 'failed' : 'done', problems))
+  }
+
+  /** None, when that cannot be found out: it must not keep a stop from ending. */
+  async #heldPorts(ports: ReadonlySet<number>): Promise<ReadonlyMap<number, string>> {
+    try {
+      return await this.#deps.heldPorts(ports)
+    } catch (error) {
+      this.#deps.logger.log('warn', 'Cannot see who listens on the ports of what was stopped', { error })
+      return new Map()
+    }
+  }
+
+  /** Ports of those that have processes: where they were seen listening, and those that were meant for them. */
+  #portsOf(project: string, keys: readonly string[]): NonNullable<Order['ports']> {
+    return keys.flatMap((key) => {
+      const instance = this.#instance({ project, key })
+      const place = this.#place({ project, key })
+      if (instance === undefined || place === null || runOf(instance) === null) return []
+      const label = this.#label({ project, key })
+      const own = instance.memory.ports.map((port) => ({ key, label, port, isOwn: true }))
+      const { port } = place.instance
+      return port === null || instance.memory.ports.includes(port) ? own : [...own, { key, label, port, isOwn: false }]
+    })
   }
 
   /** The end of the chain of waiting: something that does not move by itself. */

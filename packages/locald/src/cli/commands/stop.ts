@@ -3,12 +3,20 @@ import { existsSync } from 'node:fs'
 import { exitCodes } from '@locald/protocol'
 import type { ServiceSnapshot } from '@locald/protocol'
 import { isListening } from '../../client/ensure-server.ts'
+import { AliveWatch } from '../alive-watch.ts'
+import type { AliveWatchOptions } from '../alive-watch.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { formatDuration } from '../output/durations.ts'
+import { describeProcesses } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
+
+const firstLineMs = 1500
+const furtherLinesMs = 5000
+
+type AliveService = Parameters<AliveWatchOptions['onAlive']>[0][number]
 
 export async function stop(context: CommandContext, call: Invocation): Promise<number> {
   const { output, installation, now } = context
@@ -26,10 +34,15 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
     await client.order({ ...request, now: true, order: `${order}-now` })
   }
   let killing: Promise<void> = Promise.resolve()
+  using alive = new AliveWatch({
+    ask: async () => (await client.processes(context.selector, call.args)).services,
+    onAlive: aliveLines(context),
+  })
   const result = await followOrder(context, client, {
     request: { ...request, now: call.flag('now') },
     title: 'Stopping',
     isDone: isDown,
+    aliveOf: (label) => alive.of(label),
     onInterrupt: (count, order) => {
       if (count === 1) {
         output.note('Stopping goes on; press Ctrl-C again to kill at once')
@@ -52,6 +65,19 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
   return reportStop(context, result, wasUp, now() - startedAt)
 }
 
+/** Where lines are not drawn over, one is worth its place when something has been alive for a while. */
+function aliveLines({ output, now }: CommandContext): (ending: readonly AliveService[]) => void {
+  const due = new Map<string, number>()
+  return (ending) => {
+    for (const { service, since, processes } of output.isLive ? [] : ending) {
+      const elapsed = now() - since
+      if (elapsed < (due.get(service) ?? firstLineMs)) continue
+      due.set(service, elapsed + furtherLinesMs)
+      output.note(`${service} still alive after ${formatDuration(elapsed)}: ${describeProcesses(processes)}`)
+    }
+  }
+}
+
 function isDown({ state }: ServiceSnapshot): boolean {
   return state === 'stopped' || state === 'completed' || state === 'failed'
 }
@@ -69,6 +95,7 @@ function reportStop(
     const stopped = wasUp.filter((was) => services.some((s) => s.name === was.name && s.instance === was.instance))
     const names = stopped.map((snapshot) => labelIn(services, snapshot)).join(', ')
     output.note(names === '' ? 'Nothing was running' : `Stopped ${names} in ${formatDuration(tookMs)}`)
+    for (const problem of ended?.problems ?? []) output.note(`${style.yellow('warning:')} ${problem}`)
     return exitCodes.ok
   }
   const reason = ended.outcome === 'superseded' ? 'superseded by a later order' : 'something is left'

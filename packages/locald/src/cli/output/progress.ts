@@ -1,5 +1,6 @@
 // What is going on while an order is carried out, as lines to draw over each other.
-import type { ServiceSnapshot } from '@locald/protocol'
+import type { ServiceProcess, ServiceSnapshot } from '@locald/protocol'
+import { stripAnsi } from '../../lib/terminal-text.ts'
 import { formatDuration } from './durations.ts'
 import { describeProgress, isTroubled, labelIn, paintFor } from './service-words.ts'
 import type { Style } from './style.ts'
@@ -12,6 +13,8 @@ export interface ProgressView {
   readonly services: readonly ServiceSnapshot[]
   /** Whether an instance is where the order wants it. */
   readonly isDone: (snapshot: ServiceSnapshot) => boolean
+  /** Who is alive of an instance that is ending, by label; null where that is not known. */
+  readonly aliveOf?: (label: string) => AliveProcesses | null
   /** Milliseconds since the epoch: when the order was given, and now. */
   readonly startedAt: number
   readonly now: number
@@ -21,7 +24,18 @@ export interface ProgressView {
   readonly style: Style
 }
 
+/** The processes that keep an instance from being stopped. */
+export interface AliveProcesses {
+  /** Since when it has been ending, milliseconds since the epoch. */
+  readonly since: number
+  readonly processes: readonly ServiceProcess[]
+}
+
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
+
+/** Of one instance in one line. */
+const processesNamed = 5
+const commandWidth = 60
 
 /** Milliseconds between two drawings in which nothing but the time changed. */
 export const redrawMs = 120
@@ -38,7 +52,7 @@ export function renderProgress(view: ProgressView): readonly string[] {
   const labels = services.map((snapshot) => labelIn(services, snapshot))
   const labelWidth = Math.max(0, ...labels.map(textWidth))
   const lines = services.flatMap((snapshot, index) =>
-    shown.has(snapshot) ? [serviceLine(view, snapshot, padEnd(labels[index] ?? '', labelWidth))] : [],
+    shown.has(snapshot) ? [serviceLine(view, snapshot, labels[index] ?? '', labelWidth)] : [],
   )
   const hidden = services.length - shown.size
   return [
@@ -48,15 +62,32 @@ export function renderProgress(view: ProgressView): readonly string[] {
   ]
 }
 
-function serviceLine(view: ProgressView, snapshot: ServiceSnapshot, label: string): string {
+function serviceLine(view: ProgressView, snapshot: ServiceSnapshot, name: string, labelWidth: number): string {
   const { now, width, style, isDone } = view
+  const label = padEnd(name, labelWidth)
+  const alive = snapshot.state === 'stopping' ? (view.aliveOf?.(name) ?? null) : null
   const mark = isTroubled(snapshot) ? '✗' : isDone(snapshot) ? '✓' : isMoving(snapshot) ? frameAt(now) : '·'
-  const since = isMoving(snapshot) && snapshot.started_at !== null ? now - Date.parse(snapshot.started_at) : null
-  const time = since === null ? '' : `  ${formatDuration(since)}`
+  const since = alive?.since ?? (snapshot.state === 'starting' ? startOf(snapshot) : null)
+  const time = since === null || !isMoving(snapshot) ? '' : `  ${formatDuration(now - since)}`
+  const processes = alive === null ? '' : `  ${describeProcesses(alive.processes)}`
   // Cut before painting: codes must stay whole.
-  const rest = truncate(`${describeProgress(snapshot, now)}${time}`, width - textWidth(label) - 4)
+  const rest = truncate(`${describeProgress(snapshot, now)}${time}${processes}`, width - textWidth(label) - 4)
   const paint = isDone(snapshot) ? style.green : paintFor(snapshot, style)
   return `${paint(mark)} ${truncate(label, Math.max(1, width - 2))}${rest === '' ? '' : `  ${snapshot.state === 'waiting' ? style.dim(rest) : rest}`}`
+}
+
+function startOf({ started_at: startedAt }: ServiceSnapshot): number | null {
+  return startedAt === null ? null : Date.parse(startedAt)
+}
+
+/** `pid 123 (node server.js), pid 124 (sleep 100)`; of many the first. */
+export function describeProcesses(processes: readonly ServiceProcess[]): string {
+  const named = processes.slice(0, processesNamed).map(({ pid, command }) => {
+    const line = stripAnsi(command).replaceAll(/\s+/g, ' ')
+    return `pid ${pid} (${truncate(line, commandWidth)})`
+  })
+  const more = processes.length - named.length
+  return [...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')
 }
 
 function isMoving({ state, health }: ServiceSnapshot): boolean {

@@ -29,6 +29,8 @@ export class SupervisorWorld {
   readonly events: LocaldEvent[] = []
   /** The journal, as another daemon would read it. */
   readonly changes: Change[] = []
+  /** Who listens on a port, besides what is planned. */
+  readonly listeners = new Map<number, string>()
   now = 1_000_000
   supervisor: Supervisor
   #runs: FakeRun[] = []
@@ -86,6 +88,13 @@ export class SupervisorWorld {
       if (report === undefined) throw new Error(`Nobody watches ${service}`)
       report({ type: 'healthy', source: 'tcp', message: '', ports: [], warnings: [] })
     }
+    await this.settle()
+  }
+
+  /** It is healthy because it listens there. */
+  async listens(service: string, port: number): Promise<void> {
+    const report = this.#reports.get(this.#runOf(service).id)
+    report?.({ type: 'healthy', source: 'tcp', message: '', ports: [port], warnings: [] })
     await this.settle()
   }
 
@@ -209,6 +218,7 @@ export class SupervisorWorld {
         throw new Error('no containers here')
       },
       logOf: (_place, run) => ({ stream: '', run: run.number, segmentBytes: 1, segments: 1 }),
+      heldPorts: async (ports) => new Map([...this.listeners].filter(([port]) => ports.has(port))),
       watchFiles: () => ({ [Symbol.dispose]: () => undefined }),
       startMonitor: (subject, report) => {
         this.#reports.set(subject.run, report)
