@@ -5,7 +5,7 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { createInstallation } from './installation.mjs'
 
-const scenarios = ['commands', 'reaction', 'many-services', 'idle']
+const scenarios = ['commands', 'reaction', 'many-services', 'many-checks', 'idle']
 const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const [tableBegins, tableEnds] = ['<!-- table -->', '<!-- end of table -->']
 

@@ -1,11 +1,11 @@
 // One run of a check command, of which nothing is left afterwards.
-import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startLightProcess } from '../lib/light-process.ts'
+import type { ChildExit, LightProcess } from '../lib/light-process.ts'
 import { markerVariable } from '../lib/process-source.ts'
 import { membersOf, readProcesses, startTimeOf } from '../lib/process-tree.ts'
-import type { ChildProcess } from 'node:child_process'
-import type { Readable } from 'node:stream'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { AttemptResult } from './http-check.ts'
 
@@ -27,44 +27,35 @@ const killWaitMs = 1000
 export async function commandCheck(attempt: CommandAttempt, signal: AbortSignal): Promise<AttemptResult> {
   if (signal.aborted) return { ok: false, message: 'The health check was cancelled' }
   const marker = `check-${randomUUID()}`
-  let child: ChildProcess
+  let child: LightProcess
   try {
     child = start(attempt, marker)
   } catch (error) {
     return cannotRun(attempt, error)
   }
-  const output = new Tail()
-  output.read(child.stdout)
-  output.read(child.stderr)
-  const ended = endOf(child)
-  const identity = identityOf(child, marker)
-  if (identity === null) return cannotRun(attempt, (await ended.exit).error)
+  const output = new Tail(child.output)
+  // It is not reaped before the next turn: it is there, if only as a zombie.
+  const identity = { pid: child.pid, startTime: startTimeOf(child.pid) ?? 0, marker, lockLimit: null }
 
-  const verdict = await verdictOf(attempt, ended.exit, signal)
-  const isClean = verdict.isOver && (await isWithin(ended.closed, leftoverGraceMs))
-  if (!isClean) await killAll(identity, child)
-  for (const stream of child.stdio) stream?.destroy()
+  let hasExited = false
+  const exit = child.exit.finally(() => {
+    hasExited = true
+  })
+  const verdict = await verdictOf(attempt, exit, signal)
+  const isClean = verdict.isOver && (await isWithin(child.gone, leftoverGraceMs))
+  if (!isClean) await killAll(identity, () => hasExited)
+  child[Symbol.dispose]()
   const text = output.text()
   return text === '' ? verdict.result : { ...verdict.result, output: text }
 }
 
-function start(attempt: CommandAttempt, marker: string): ChildProcess {
-  const { command, cwd } = attempt
-  const [program = '', ...args] = typeof command === 'string' ? ['/bin/sh', '-c', command] : command
-  return spawn(program, args, {
-    cwd,
+function start({ command, env, cwd }: CommandAttempt, marker: string): LightProcess {
+  return startLightProcess({
+    argv: typeof command === 'string' ? ['/bin/sh', '-c', command] : command,
     // A marker of its own: else its processes would count as the service's.
-    env: { ...attempt.env, [markerVariable]: marker },
-    detached: true,
-    // The fourth tells when the last process is gone that was started by the command, whatever became of its output.
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env: { ...env, [markerVariable]: marker },
+    cwd,
   })
-}
-
-function identityOf(child: ChildProcess, marker: string): RunIdentity | null {
-  // A child that has ended already is still a zombie here: it is reaped by the event loop.
-  const startTime = child.pid === undefined ? null : startTimeOf(child.pid)
-  return child.pid === undefined || startTime === null ? null : { pid: child.pid, startTime, marker, lockLimit: null }
 }
 
 function cannotRun({ command, cwd }: CommandAttempt, error: unknown): AttemptResult {
@@ -73,32 +64,13 @@ function cannotRun({ command, cwd }: CommandAttempt, error: unknown): AttemptRes
   return { ok: false, message: `Cannot run the health check "${name}" in "${cwd}": ${reason}` }
 }
 
-interface Exit {
-  readonly code: number | null
-  readonly signal: string | null
-  readonly error?: Error
-}
-
-function endOf(child: ChildProcess): { readonly exit: Promise<Exit>; readonly closed: Promise<void> } {
-  for (const stream of child.stdio) stream?.on('error', () => {}) // a reset pipe has ended, which is all that matters
-  const last = child.stdio[3]
-  if (last !== undefined && last !== null && 'resume' in last) last.resume()
-  return {
-    exit: new Promise((resolve) => {
-      child.once('error', (error) => resolve({ code: null, signal: null, error }))
-      child.once('exit', (code, signal) => resolve({ code, signal }))
-    }),
-    closed: new Promise((resolve) => child.once('close', () => resolve())),
-  }
-}
-
 interface Verdict {
   readonly result: AttemptResult
   /** The command ended by itself. */
   readonly isOver: boolean
 }
 
-async function verdictOf(attempt: CommandAttempt, exit: Promise<Exit>, signal: AbortSignal): Promise<Verdict> {
+async function verdictOf(attempt: CommandAttempt, exit: Promise<ChildExit>, signal: AbortSignal): Promise<Verdict> {
   const stopped = new AbortController()
   const stop = (): void => stopped.abort()
   signal.addEventListener('abort', stop)
@@ -114,17 +86,16 @@ async function verdictOf(attempt: CommandAttempt, exit: Promise<Exit>, signal: A
       }
     if (first === 'cancelled')
       return { result: { ok: false, message: 'The health check was cancelled' }, isOver: false }
-    return { result: resultOf(attempt, first), isOver: true }
+    return { result: resultOf(first), isOver: true }
   } finally {
     stop()
     signal.removeEventListener('abort', stop)
   }
 }
 
-function resultOf(attempt: CommandAttempt, exit: Exit): AttemptResult {
-  if (exit.error !== undefined) return cannotRun(attempt, exit.error)
-  if (exit.signal !== null) return { ok: false, message: `The health check was killed by ${exit.signal}` }
-  return { ok: exit.code === 0, message: `The health check exited with code ${exit.code}` }
+function resultOf({ code, signal }: ChildExit): AttemptResult {
+  if (signal !== null) return { ok: false, message: `The health check was killed by ${signal}` }
+  return { ok: code === 0, message: `The health check exited with code ${code ?? 'unknown'}` }
 }
 
 async function isWithin(event: Promise<void>, ms: number): Promise<boolean> {
@@ -136,8 +107,8 @@ async function isWithin(event: Promise<void>, ms: number): Promise<boolean> {
 }
 
 /** The group at once, then whoever left it, one by one: a process that was reaped may have given its pid away. */
-async function killAll(identity: RunIdentity, child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) kill(-identity.pid)
+async function killAll(identity: RunIdentity, hasExited: () => boolean): Promise<void> {
+  if (!hasExited()) kill(-identity.pid)
   const until = performance.now() + killWaitMs
   for (;;) {
     const members = membersOf(identity, readProcesses())
@@ -160,8 +131,8 @@ class Tail {
   readonly #chunks: Buffer[] = []
   #length = 0
 
-  read(stream: Readable | null): void {
-    stream?.on('data', (chunk: Buffer) => {
+  constructor(stream: Readable) {
+    stream.on('data', (chunk: Buffer) => {
       this.#chunks.push(chunk)
       this.#length += chunk.length
       while (this.#length - (this.#chunks[0]?.length ?? 0) >= outputBytes)

@@ -28,8 +28,8 @@ export interface WatchedRun extends Disposable {
   readonly listeners: RunListeners
   /** From now on looks by this cadence and calls `changed`; null stops that. The quickest cadence of all runs counts. */
   follow(cadence: Cadence | null): void
-  /** Looks now, unless somebody did in the last 20 ms. */
-  check(): Promise<RunListeners>
+  /** Looks now, unless somebody did in the last so many milliseconds. Default 20. */
+  check(maxAgeMs?: number): Promise<RunListeners>
 }
 
 export interface WatchOrder {
@@ -94,8 +94,8 @@ class Watched implements WatchedRun {
     this.#watch.reschedule()
   }
 
-  async check(): Promise<RunListeners> {
-    await this.#watch.look(this)
+  async check(maxAgeMs: number = freshMs): Promise<RunListeners> {
+    await this.#watch.look(this, maxAgeMs)
     return this.listeners
   }
 
@@ -189,8 +189,8 @@ export class ListenerWatch implements Disposable {
   }
 
   /** For its runs only. */
-  async look(run: Watched): Promise<void> {
-    if (performance.now() - this.#lookedAt > freshMs) await this.#look()
+  async look(run: Watched, maxAgeMs: number): Promise<void> {
+    if (performance.now() - this.#lookedAt > maxAgeMs) await this.#look()
     if (this.#disposed) return
     this.#reconsider(run)
     this.#resolve([run])

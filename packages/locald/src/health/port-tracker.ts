@@ -38,6 +38,8 @@ export interface PortTrackerOptions {
   readonly clock: Clock
   /** It has settled already: where it is found first is where it listens. */
   readonly wasHealthy: boolean
+  /** How old what is known of its listeners may be now. Undefined: nearly nothing. */
+  readonly maxAgeMs: () => number | undefined
 }
 
 export class PortTracker {
@@ -46,6 +48,7 @@ export class PortTracker {
   readonly #discovery: Discovery
   readonly #clock: Clock
   #isBelieved: boolean
+  readonly #maxAgeMs: () => number | undefined
   #current: number | null = null
   #signature = ''
   #changedAt = 0
@@ -58,6 +61,7 @@ export class PortTracker {
     this.#discovery = options.discovery
     this.#clock = options.clock
     this.#isBelieved = options.wasHealthy
+    this.#maxAgeMs = options.maxAgeMs
   }
 
   /** Nothing better can come: as of the last look it listens where it was told to, if it was told at all. */
@@ -67,7 +71,7 @@ export class PortTracker {
 
   /** Where it listens now, as a choice. */
   async choose(): Promise<PortChoice> {
-    const { own } = await this.#run.check()
+    const { own } = await this.#run.check(this.#maxAgeMs())
     const now = this.#clock.now()
     this.#note(own, now)
     const choice = choosePort(own, { given: this.#given, current: this.#current, unchangedMs: this.#unchangedMs(now) })

@@ -18,6 +18,8 @@ import type { ProbeSpec } from './probe-spec.ts'
 
 /** Where nothing explicit decides. */
 const inferredTiming = { intervalMs: 10_000, retries: 3, startPeriodMs: 0 } as const
+/** A look at the listeners serves the checks of so many milliseconds, or of a tenth of their interval. */
+const sharedLookMs = 1000
 /** A process that has lived for so long is taken to be up. */
 const aliveMs = 1000
 
@@ -296,7 +298,16 @@ class Monitor implements HealthMonitor {
     const discovery: Discovery = port === undefined ? portDiscovery : 'exact'
     const watched = this.#watch(given === null ? [] : [given])
     const { wasHealthy } = this.#subject
-    return { watched, tracker: new PortTracker(watched, { given, discovery, clock: this.#clock, wasHealthy }) }
+    const maxAgeMs = (): number | undefined => this.#listenersMaxAge()
+    const tracker = new PortTracker(watched, { given, discovery, clock: this.#clock, wasHealthy, maxAgeMs })
+    return { watched, tracker }
+  }
+
+  /** While all is well, those who check within a moment share one look: of hundreds each would ask for all of them. */
+  #listenersMaxAge(): number | undefined {
+    if (!this.#loop.isSteady || this.#loop.phase !== 'healthy') return undefined
+    const { intervalMs } = this.#subject.check ?? inferredTiming
+    return Math.min(sharedLookMs, intervalMs / 10)
   }
 
   #watch(ports: readonly number[]): WatchedRun {

@@ -122,6 +122,14 @@ export function reapChild(pid: number): boolean {
   return waitpid(pid, null, waitNoHang) === pid
 }
 
+/** The wait status of a child that has ended, which is reaped by that; null while it runs, -1 when it is no child. */
+export function waitForChild(pid: number): number | null {
+  const status = Buffer.alloc(4)
+  const result = Number(waitpid(pid, status, waitNoHang))
+  if (result === 0) return null
+  return result === pid ? status.readInt32LE(0) : -1
+}
+
 /**
  * Calls `start` while the soft limit of file locks is `value`, so that what it starts inherits it; puts the limit back.
  * Gives null for the limit where the system has none or refuses, after calling `start` all the same.
