@@ -15,6 +15,9 @@ export interface Registry extends AsyncDisposable {
   readonly release: () => void
 }
 
+/** What is shorter is sent at once. */
+const smallBytes = 100_000
+
 /**
  * A registry (https://github.com/opencontainers/distribution-spec) of one image of the engine, called `small`, whatever its
  * tag. Each layer is sent in two parts, the second when it is released.
@@ -25,23 +28,23 @@ export async function startRegistry(source: string): Promise<Registry> {
   const released = new Promise<void>((resolve) => (release = resolve))
   const server = createServer((request, response) => {
     const [, kind, reference = ''] = /^\/v2\/small\/(manifests|blobs)\/(.+)$/u.exec(request.url ?? '') ?? []
-    const isHead = request.method === 'HEAD'
-    if (request.url === '/v2/') return void response.end('{}')
+    const body = request.url === '/v2/' ? Buffer.from('{}') : kind === 'manifests' ? manifest : blobs.get(reference)
     if (kind === 'manifests') {
       response.setHeader('Content-Type', 'application/vnd.docker.distribution.manifest.v2+json')
       response.setHeader('Docker-Content-Digest', digestOf(manifest))
-      response.setHeader('Content-Length', manifest.length)
-      return void response.end(isHead ? undefined : manifest)
     }
-    const blob = blobs.get(reference)
-    if (blob === undefined) {
+    if (body === undefined) {
       response.statusCode = 404
-      return void response.end(JSON.stringify({ errors: [{ code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' }] }))
+      response.end(JSON.stringify({ errors: [{ code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' }] }))
+      return
     }
-    response.setHeader('Content-Length', blob.length)
-    if (isHead || blob.length < 100_000) return void response.end(isHead ? undefined : blob)
-    response.write(blob.subarray(0, blob.length / 2))
-    void released.then(() => response.end(blob.subarray(blob.length / 2)))
+    response.setHeader('Content-Length', body.length)
+    if (request.method === 'HEAD' || body.length < smallBytes) {
+      response.end(request.method === 'HEAD' ? undefined : body)
+      return
+    }
+    response.write(body.subarray(0, body.length / 2))
+    void released.then(() => response.end(body.subarray(body.length / 2)))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -14,7 +14,8 @@ export function shellWords(command: string): readonly string[] | null {
   for (let at = 0; at < command.length; at++) {
     const char = command[at] ?? ''
     if (/\s/.test(char)) {
-      if (char === '\n' && words.length > 0 && command.slice(at).trim() !== '') return null
+      const isBetween = word !== null || words.length > 0
+      if (char === '\n' && isBetween && command.slice(at).trim() !== '') return null
       if (word !== null) words.push(word)
       word = null
     } else if (char === "'") {

@@ -27,7 +27,11 @@ export function describeService(snapshot: ServiceSnapshot, now: number): string 
     case 'waiting':
       return describeWaiting(snapshot)
     case 'starting':
-      return health.status === 'unhealthy' ? `unhealthy${because(health.message)}` : 'starting'
+      if (health.status === 'unhealthy') return `unhealthy${because(health.message)}`
+      // Before there is a container, its image is being fetched.
+      return snapshot.type === 'container' && snapshot.container === undefined
+        ? `starting${because(health.message)}`
+        : 'starting'
     case 'running':
       return describeRunning(snapshot)
     case 'backoff':
