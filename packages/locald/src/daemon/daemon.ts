@@ -225,7 +225,10 @@ export class Daemon implements DaemonControl {
     const { supervisor, hello, installation } = this.#parts
     const known = supervisor.state.projects.get(plan.id)?.instances.get(instanceKey(service, instance))
     const run = known === undefined ? null : runOf(known)
-    return run === null || hello.protocol < 2 ? {} : { notifySocket: notifyAddress(run.id, installation.runtime) }
+    const isContainer = plan.services.find(({ name }) => name === service)?.config.container !== undefined
+    const isHeard = run !== null && !isContainer && hello.protocol >= 2
+    const address = isHeard ? notifyAddress(run.id, installation.runtime) : null
+    return address === null ? {} : { notifySocket: address }
   }
 
   async ports(selector: ProjectSelector): Promise<readonly PortRow[]> {

@@ -7,16 +7,21 @@ const suffix = '.notify'
 
 /**
  * On Linux a name without a file, because processes of the run may have changed to a user that cannot enter our
- * directories. Elsewhere a path in `directory`, which only this user can enter. As unguessable as the run's id.
+ * directories. Elsewhere a path in `directory`, which only this user can enter; null when that is too long. As unguessable as
+ * the run's id.
  */
-export function notifyAddress(run: string, directory: string): string {
-  return process.platform === 'linux' ? `@locald/${run}` : join(directory, `${run}${suffix}`)
+export function notifyAddress(run: string, directory: string): string | null {
+  return process.platform === 'linux' ? `@locald/${run}` : pathIn(directory, run)
 }
 
-/** A file in `directory`, to be mounted into a container. Null where there is no engine on this machine itself, or the path is too long. */
+/** A file in `directory`, to be mounted into a container. Null where engines run in a machine of their own, or when it is too long. */
 export function containerNotifyPath(run: string, directory: string): string | null {
+  return process.platform === 'linux' ? pathIn(directory, run) : null
+}
+
+function pathIn(directory: string, run: string): string | null {
   const path = join(directory, `${run}${suffix}`)
-  return process.platform === 'linux' && Buffer.byteLength(path) <= socketPathLimit ? path : null
+  return Buffer.byteLength(path) <= socketPathLimit ? path : null
 }
 
 /** Removes what a keeper that was killed has left in `directory`. Call while no other keeper can be there. */
