@@ -2,15 +2,17 @@
 import { close } from 'node:fs'
 import { bindDatagramSocket, closeDatagramSocket, receiveDatagram } from '../lib/datagram-socket.ts'
 import { microseconds } from '../lib/microseconds.ts'
+import { processEntry } from '../lib/process-tree.ts'
 import { mergeNotifyFields, parseNotifyMessage } from './notify-message.ts'
 import { NotifyOutbox } from './notify-outbox.ts'
 import { Watchdog } from './watchdog.ts'
 import type { Datagram, Sender } from '../lib/datagram-socket.ts'
 import type { Membership } from '../lib/membership.ts'
+import type { ProcessEntry } from '../lib/process-source.ts'
 import type { ReadablePoll } from '../lib/readable-poll.ts'
 import type { FactBody } from './fact-log.ts'
 import type { NotifyFields } from './notify-message.ts'
-import type { Notification, NotifyOrder, NotifySender } from './protocol.ts'
+import type { Notification, NotifyOrder, NotifyRefusal, NotifySender } from './protocol.ts'
 
 /** What a notify socket needs from its keeper. */
 export interface NotifyHost {
@@ -19,7 +21,7 @@ export interface NotifyHost {
   /** Whether a process belongs to the run now. */
   membershipOf(pid: number): Membership
   /** What a process was called with, for people. */
-  commandOf(membership: Membership): string | null
+  commandOf(entry: ProcessEntry | null): string | null
   /** Users that the members of the run act for now. */
   users(): readonly number[]
   /** The user that it was started as; null where that is not known. */
@@ -34,6 +36,7 @@ const windowMs = 1000
 const mostInWindow = 1000
 /** A busy machine could otherwise be made to look at all its processes for each message. */
 const usersEveryMs = 1000
+const mostMembers = 32
 /** What one WATCHDOG_USEC or EXTEND_TIMEOUT_USEC can ask for. */
 const shortestPeriodMs = 100
 const longestMs = 24 * 60 * 60 * 1000
@@ -59,6 +62,8 @@ export class NotifySocket {
   readonly #users: Set<number>
   #said: Notification | null = null
   #usersReadAt = Number.NEGATIVE_INFINITY
+  /** Start times of members that sent something, by pid. */
+  readonly #members = new Map<number, number>()
   #window = { since: 0, count: 0 }
   #resume: (() => void) | null = null
   #isClosed = false
@@ -162,25 +167,24 @@ export class NotifySocket {
 
   #take({ bytes, isTruncated, sender }: Datagram): void {
     const fields = isTruncated ? null : parseNotifyMessage(bytes)
-    const judgement = this.#judge(sender)
-    const { pid, uid, command } = judgement
-    if (judgement.verdict === 'outside' || judgement.verdict === 'unknown-user') {
-      return this.#outbox.refuse({ reason: judgement.verdict, fields: fields ?? {}, sender: { pid, uid, command } })
-    }
-    if (fields === null) {
-      const reason = isTruncated ? 'oversized' : 'malformed'
-      return this.#outbox.refuse({ reason, fields: {}, sender: { pid, uid, command } })
-    }
-    this.#accept(fields, { pid, uid, command, verdict: judgement.verdict })
+    const { pid, uid, entry, verdict } = this.#judge(sender)
+    const shown = (): NotifyRefusal['sender'] => ({ pid, uid, command: this.#host.commandOf(entry) })
+    if (verdict === 'outside' || verdict === 'unknown-user') {
+      this.#outbox.refuse({ reason: verdict, fields: fields ?? {}, sender: shown() })
+    } else if (fields === null) {
+      this.#outbox.refuse({ reason: isTruncated ? 'oversized' : 'malformed', fields: {}, sender: shown() })
+    } else this.#accept(fields, () => ({ ...shown(), verdict }))
   }
 
-  #accept(fields: NotifyFields, sender: NotifySender): void {
+  #accept(fields: NotifyFields, sender: () => NotifySender): void {
     this.#heed(fields)
     const told = Object.entries(fields).filter(([name, value]) => !ownFields.has(name) && this.#isCredible(name, value))
+    // Signs of life are many, and nobody asks who gave them.
     if (told.length === 0) return
-    const said = Object.fromEntries(told)
-    this.#said = { fields: mergeNotifyFields(this.#said?.fields ?? {}, said), sender }
-    this.#outbox.accept(said, sender)
+    const notification = { fields: Object.fromEntries(told), sender: sender() }
+    const before = this.#said?.fields ?? {}
+    this.#said = { ...notification, fields: mergeNotifyFields(before, notification.fields) }
+    this.#outbox.accept(notification.fields, notification.sender)
   }
 
   /** What must work without a daemon. */
@@ -205,16 +209,25 @@ export class NotifySocket {
 
   #judge(sender: Sender | null): Judgement {
     // Nobody but this user can reach the socket where the system does not tell who it was.
-    if (sender === null) return { pid: 0, uid: process.getuid?.() ?? 0, command: null, verdict: 'unverified' }
+    if (sender === null) return { pid: 0, uid: process.getuid?.() ?? 0, entry: null, verdict: 'unverified' }
     const { pid, uid } = sender
-    const membership = this.#host.membershipOf(pid)
-    const command = this.#host.commandOf(membership)
-    if (membership.is === 'stranger' || pid === 0) return { pid, uid, command, verdict: 'outside' }
-    if (membership.is === 'gone') {
-      return { pid, uid, command: null, verdict: this.#knowsUser(uid) ? 'exited' : 'unknown-user' }
-    }
+    const { is, entry } = this.#membershipOf(pid)
+    if (is === 'stranger' || pid === 0) return { pid, uid, entry, verdict: 'outside' }
+    if (is === 'gone') return { pid, uid, entry, verdict: this.#knowsUser(uid) ? 'exited' : 'unknown-user' }
     this.#users.add(uid)
-    return { pid, uid, command, verdict: 'member' }
+    return { pid, uid, entry, verdict: 'member' }
+  }
+
+  /** Who was a member once is one for good: there is no way out of a run. */
+  #membershipOf(pid: number): Membership {
+    const entry = processEntry(pid)
+    if (entry !== null && this.#members.get(pid) === entry.startTime) return { is: 'member', entry }
+    const membership = this.#host.membershipOf(pid)
+    if (membership.is !== 'member' || membership.entry === null) return membership
+    this.#members.set(pid, membership.entry.startTime)
+    const [oldest] = this.#members.keys()
+    if (this.#members.size > mostMembers && oldest !== undefined) this.#members.delete(oldest)
+    return membership
   }
 
   #knowsUser(uid: number): boolean {
@@ -227,7 +240,8 @@ export class NotifySocket {
   }
 }
 
-type Judgement = Omit<NotifySender, 'verdict'> & {
+interface Judgement extends Sender {
+  readonly entry: ProcessEntry | null
   readonly verdict: NotifySender['verdict'] | 'outside' | 'unknown-user'
 }
 

@@ -100,7 +100,7 @@ export class NotifySockets {
       ...judge,
       poll: this.#poll,
       tell: (body) => this.#options.tell(run, body),
-      commandOf: ({ entry }) => (entry === null ? null : commandLineOf(entry)),
+      commandOf: (entry) => (entry === null ? null : commandLineOf(entry)),
       extendEnd: (ms) => this.#options.extendEnd(run, ms),
     })
     this.#open.set(run, socket)
