@@ -291,25 +291,21 @@ export class Chaos implements AsyncDisposable {
     const waited = this.#random.below(ms)
     const entries = this.#random.next() < 0.5 ? 1 + this.#random.below(25) : Infinity
     const moment = new AbortController()
+    // Looked up before, for a moment does not last.
+    let pid: number | null = null
     await until(() => existsSync(join(this.#harness.home, 'state/journal')))
+    await until(() => (pid = daemonPid(this.#keeper)) !== null)
+    const kill = (): void => {
+      moment.abort()
+      if (pid !== null) process.kill(pid, 'SIGKILL')
+    }
     let seen = 0
     using _watching = watchJournal(this.#harness.home, () => {
       seen += 1
-      if (seen < entries || moment.signal.aborted) return
-      moment.abort()
-      this.#killDaemon()
+      if (seen >= entries && !moment.signal.aborted) kill()
     })
     await sleep(waited, undefined, { signal: moment.signal }).catch(() => {}) // killed already
-    if (moment.signal.aborted) return
-    moment.abort()
-    await until(() => this.#killDaemon())
-  }
-
-  /** False between two daemons. */
-  #killDaemon(): boolean {
-    const pid = daemonPid(this.#keeper)
-    if (pid !== null) process.kill(pid, 'SIGKILL')
-    return pid !== null
+    if (!moment.signal.aborted) kill()
   }
 
   async #services(): Promise<ReadonlyMap<string, ServiceSnapshot>> {
