@@ -118,11 +118,11 @@ test('LineAssembler goes on after any line as if it had not been interrupted', (
         }),
       )
       const all = linesOf(frames, streamBeginning, limit)
-      const shape = ({ stream, text, at, run, end, continues }: AssembledLine): unknown => [
-        stream,
+      const shape = ({ origin, text, end, continues }: AssembledLine): unknown => [
+        origin.stream,
         text,
-        at,
-        run,
+        origin.at,
+        origin.run,
         end,
         continues,
       ]
@@ -152,7 +152,7 @@ test('LineAssembler ends an open line when its run is over, before the record th
     { stream: 'stderr', run: 2, bytes: Buffer.from('anew') },
   ])
   const lines = linesOf(frames, streamBeginning, 1024)
-  expect(lines.map(({ text, run }) => `${String(run)} ${text}`)).toEqual([
+  expect(lines.map(({ text, origin }) => `${String(origin.run)} ${text}`)).toEqual([
     '1 no line feed',
     '1 exited with code 1',
     '2 anew',

@@ -6,58 +6,45 @@ import { gapText, parseRecord, recordText } from './log-record.ts'
 import type { LineSearch } from './line-search.ts'
 import type { OpenLine, ReadPosition } from './read-position.ts'
 
-interface LineFields {
+/** What lines of one chunk have in common. */
+interface LineOrigin {
+  /** Of the source that they come from. */
   readonly label: string
+  /** Milliseconds since the epoch of the chunk that completed them. */
   readonly at: number
+  /** That time, or a later one that came before it. */
   readonly order: number
   readonly stream: LogLine['stream']
   readonly run: number
-  readonly text: string
-  readonly continues: boolean
-  readonly end: number
-  readonly position: number
-  readonly open: readonly OpenLine[]
-  readonly rest: number | null
+  /** Where reading goes on behind them, but for the rest of the chunk. */
+  readonly after: ReadPosition
 }
 
 /** A line, and where it leaves the reading. There are millions of them: what is seldom asked for is made when it is. */
 export class AssembledLine {
-  /** Of the source that it comes from. */
-  readonly label: string
-  /** Milliseconds since the epoch of the chunk that completed it. */
-  readonly at: number
-  /** Its time, or a later one that came before it. */
-  readonly order: number
-  readonly stream: LogLine['stream']
-  readonly run: number
+  readonly origin: LineOrigin
   readonly text: string
   /** It goes on a line of which a part was given out before. */
   readonly continues: boolean
   /** Grows from line to line; the same whenever the same line is assembled. */
   readonly end: number
-  readonly #position: number
-  readonly #open: readonly OpenLine[]
-  readonly #rest: number | null
+  /** Where the rest of its chunk begins; -1: there is none. */
+  readonly rest: number
 
-  constructor(fields: LineFields) {
-    this.label = fields.label
-    this.at = fields.at
-    this.order = fields.order
-    this.stream = fields.stream
-    this.run = fields.run
-    this.text = fields.text
-    this.continues = fields.continues
-    this.end = fields.end
-    this.#position = fields.position
-    this.#open = fields.open
-    this.#rest = fields.rest
+  constructor(origin: LineOrigin, text: string, end: number, rest = -1, continues = false) {
+    this.origin = origin
+    this.text = text
+    this.continues = continues
+    this.end = end
+    this.rest = rest
   }
 
   /** Where reading goes on behind it. */
   after(): ReadPosition {
-    const [position, start, stream] = [this.#position, this.#rest, this.stream]
-    if (start === null || stream === 'locald') return { position, open: this.#open }
-    return { position, open: [...this.#open, { stream, run: this.run, start, continued: false }] }
+    const { after, stream, run } = this.origin
+    if (this.rest === -1 || stream === 'locald') return after
+    const rest = { stream, run, start: this.rest, continued: false }
+    return { position: after.position, open: [...after.open, rest] }
   }
 }
 
@@ -235,40 +222,13 @@ export class LineAssembler {
     const { at, run } = header
     const { stream } = state
     if (!this.#wants(at, run, stream)) return
-    const isPlain = isAscii(bytes)
-    const text = bytes.toString(isPlain ? 'latin1' : 'utf8')
-    const search = this.#search
-    const canSkip = search !== undefined && isPlain && !text.includes('\u001b')
-    if (search !== undefined && !canSkip && !search.mayMatch(text)) return
-    const [label, order, position, open] = [this.#label, this.#order, header.seq, this.#openLines(state)]
-    const hasReturns = text.includes('\r')
-    let end = 0
-    for (let from = 0; from < text.length;) {
-      if (canSkip) from = search.next(text, from)
-      if (from === text.length) return
-      const to = text.indexOf('\n', from)
-      // As bytes, of which other characters than those of ASCII have several.
-      end = isPlain ? to + 1 : bytes.indexOf(10, end) + 1
-      const line = text.slice(from, to)
-      from = to + 1
-      const shown = hasReturns ? afterReturns(line) : line
-      if (search?.matches(shown) === false) continue
-      const next = base + end
-      const given = {
-        label,
-        at,
-        order,
-        stream,
-        run,
-        text: shown,
-        continues: false,
-        end: next,
-        position,
-        open,
-        rest: next,
-      }
-      this.#lines.push(new AssembledLine(given))
+    const after = { position: header.seq, open: this.#openLines(state) }
+    const origin = { label: this.#label, at, order: this.#order, stream, run, after }
+    const give = (shown: string, next: number): void => {
+      this.#lines.push(new AssembledLine(origin, shown, base + next, base + next))
     }
+    if (this.#search === undefined) eachLine(bytes, give)
+    else eachMatch(bytes, this.#search, give)
   }
 
   /** Adds bytes without a line feed to the line that the stream stands in. */
@@ -336,21 +296,23 @@ export class LineAssembler {
     this.#giveRecord({ at, run, text, end: seq + streams.length })
   }
 
-  #giveRecord(line: { at: number; run: number; text: string; end: number }): void {
-    this.#push({ ...line, ...this.position(), stream: 'locald', continues: false, rest: null })
+  #giveRecord({ at, run, text, end }: { at: number; run: number; text: string; end: number }): void {
+    this.#push({ at, run, stream: 'locald', after: this.position() }, { text, end, continues: false })
   }
 
-  #give(state: StreamState, { position, continued, ...line }: Given): void {
+  #give(state: StreamState, { at, run, text, end, position, continued }: Given): void {
     const { stream, continued: continues } = state
     state.continued = continued
-    const open = [...this.#openLines(state), openLine(state, line.run)]
-    this.#push({ ...line, stream, continues, position, open, rest: null })
+    const open = [...this.#openLines(state), openLine(state, run)]
+    this.#push({ at, run, stream, after: { position, open } }, { text, end, continues })
   }
 
-  #push(line: Omit<LineFields, 'label' | 'order'>): void {
-    this.#order = Math.max(this.#order, line.at)
-    if (!this.#wants(line.at, line.run, line.stream) || this.#search?.matches(line.text) === false) return
-    this.#lines.push(new AssembledLine({ ...line, label: this.#label, order: this.#order }))
+  #push(origin: Omit<LineOrigin, 'label' | 'order'>, line: { text: string; end: number; continues: boolean }): void {
+    const { at, run, stream } = origin
+    const { text, end, continues } = line
+    this.#order = Math.max(this.#order, at)
+    if (!this.#wants(at, run, stream) || this.#search?.matches(text) === false) return
+    this.#lines.push(new AssembledLine({ ...origin, label: this.#label, order: this.#order }, text, end, -1, continues))
   }
 
   #openLines(except?: StreamState): OpenLine[] {
@@ -363,6 +325,34 @@ export class LineAssembler {
 
 function openLine({ stream, pending, next, continued }: StreamState, run: number): OpenLine {
   return { stream, run, start: pending.length > 0 ? pending.start : next, continued }
+}
+
+/** Calls `give` with each line, and with where the next one begins. */
+function eachLine(bytes: Buffer, give: (shown: string, next: number) => void): void {
+  const isPlain = isAscii(bytes)
+  const text = bytes.toString(isPlain ? 'latin1' : 'utf8')
+  const hasReturns = text.includes('\r')
+  let next = 0
+  for (let from = 0; from < text.length;) {
+    const to = text.indexOf('\n', from)
+    // As bytes, of which other characters than those of ASCII have several.
+    next = isPlain ? to + 1 : bytes.indexOf(10, next) + 1
+    const line = text.slice(from, to)
+    give(hasReturns ? afterReturns(line) : line, next)
+    from = to + 1
+  }
+}
+
+/** The same for the lines that match. Each is cut out of the bytes, so that it does not hold on to all the others. */
+function eachMatch(bytes: Buffer, search: LineSearch, give: (shown: string, next: number) => void): void {
+  const candidate = search.candidates(bytes)
+  for (let from = candidate(0); from < bytes.length; from = candidate(from)) {
+    const to = bytes.indexOf(10, from)
+    const shown = afterReturns(bytes.toString('utf8', from, to))
+    from = to + 1
+    if (search.matches(shown)) give(shown, from)
+    if (from === bytes.length) return
+  }
 }
 
 /** Of a line without its line feed: what comes after the last carriage return that has anything after it. */

@@ -89,7 +89,7 @@ interface Next {
 
 function takeLines({ reader, until }: Next, lines: AssembledLine[]): void {
   for (let line = reader.head; line !== undefined && lines.length < batchLines; line = reader.head) {
-    if (line.order > until) return
+    if (line.origin.order > until) return
     lines.push(line)
     reader.shift()
   }
@@ -100,7 +100,7 @@ function earliest(readers: readonly SourceReader[]): Next | null {
   let bestOrder = Infinity
   let until = Infinity
   for (const reader of readers) {
-    const order = reader.head?.order ?? Infinity
+    const order = reader.head?.origin.order ?? Infinity
     if (best === null || order < bestOrder) {
       until = Math.min(until, bestOrder)
       best = reader

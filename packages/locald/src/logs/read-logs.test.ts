@@ -204,18 +204,31 @@ describe('readLogs()', () => {
       ])
     })
 
-    test.each([/^b/, /b$/, /^$/, /^a.c$/m, /a\sb/, /[^x]b/, /a(?!\nb)/, /(?<=^)c/g, /./y, /^.b|c$/])(
-      'gives for %s what it gives for each line alone',
-      async (grep) => {
-        await using logs = await LogFixture.create()
-        const lines = ['abc', 'b', '', 'a', 'b a', 'a b', 'cab', 'xb', 'c', '\u001b[1mbc\u001b[0m', 'öb']
-        await logs.output('web', lines.map((line) => `${line}\r\n`).join(''))
-        // oxlint-disable-next-line no-control-regex -- control characters are the subject
-        const visible = (line: string): string => line.replaceAll(/\u001b\[\d+m/g, '')
-        const alone = new RegExp(grep.source, grep.flags.replaceAll(/[gy]/g, ''))
-        expect(await logs.texts('web', { grep })).toEqual(lines.filter((line) => alone.test(visible(line))))
-      },
-    )
+    test.each([
+      /^b/,
+      /b$/,
+      /^$/,
+      /^a.c$/m,
+      /a\sb/,
+      /[^x]b/,
+      /a(?!\nb)/,
+      /(?<=^)c/g,
+      /./y,
+      /^.b|c$/,
+      /b/,
+      /abc/,
+      /c?b/,
+      /ö/,
+      /[\r\n]?b/,
+    ])('gives for %s what it gives for each line alone', async (grep) => {
+      await using logs = await LogFixture.create()
+      const lines = ['abc', 'b', '', 'a', 'b a', 'a b', 'cab', 'xb', 'c', '\u001b[1mbc\u001b[0m', 'öb']
+      await logs.output('web', lines.map((line) => `${line}\r\n`).join(''))
+      // oxlint-disable-next-line no-control-regex -- control characters are the subject
+      const visible = (line: string): string => line.replaceAll(/\u001b\[\d+m/g, '')
+      const alone = new RegExp(grep.source, grep.flags.replaceAll(/[gy]/g, ''))
+      expect(await logs.texts('web', { grep })).toEqual(lines.filter((line) => alone.test(visible(line))))
+    })
   })
 
   describe('run', () => {

@@ -15,9 +15,9 @@ export async function* runLines(
 ): AsyncGenerator<string, void, undefined> {
   const parts = new Map<string, string>()
   for await (const { lines } of mergedLines([source], { run }, follow, { outputOnly: true })) {
-    for (const { stream, continues, text } of lines) {
-      const whole = (continues ? (parts.get(stream) ?? '') : '') + text
-      parts.set(stream, whole.slice(-longestLine))
+    for (const { origin, continues, text } of lines) {
+      const whole = (continues ? (parts.get(origin.stream) ?? '') : '') + text
+      parts.set(origin.stream, whole.slice(-longestLine))
       if (follow.signal.aborted) return
       yield whole
     }

@@ -129,7 +129,7 @@ async function lastOf(plan: SourcePlan, count: number): Promise<{ order: number;
   try {
     while (await reader.fill(() => false)) {
       for (let line = reader.head; line !== undefined; line = reader.head) {
-        lines.push({ order: line.order, end: line.end })
+        lines.push({ order: line.origin.order, end: line.end })
         reader.shift()
       }
       if (lines.length > 2 * count + 1000) lines.splice(0, lines.length - count)

@@ -1,4 +1,5 @@
 // Reads the lines of one instance that a query asks for, in the order they were completed.
+import type { LogLine } from '@locald/protocol'
 import type { FrameStream } from '../lib/segment-format.ts'
 import { FrameReader } from './frame-reader.ts'
 import { LineAssembler, type AssembledLine, type LinePart } from './line-assembler.ts'
@@ -134,7 +135,7 @@ export class SourceReader implements AsyncDisposable {
     for (const line of wanted) this.#queue.push(line)
   }
 
-  #wants(time: number, lineRun: number, stream: AssembledLine['stream']): boolean {
+  #wants(time: number, lineRun: number, stream: LogLine['stream']): boolean {
     const { since, until, run, outputOnly } = this.#filter
     if (run !== null && lineRun !== run) return false
     if (outputOnly && stream === 'locald') return false

@@ -5,7 +5,7 @@ import type { AssembledLine } from './line-assembler.ts'
 export function toLogLines(lines: readonly AssembledLine[]): LogLine[] {
   let last = Number.NaN
   let iso = ''
-  return lines.map(({ at, label, stream, run, text }) => {
+  return lines.map(({ origin: { at, label, stream, run }, text }) => {
     // Many lines come at the same time.
     if (at !== last) iso = new Date(at).toISOString()
     last = at
