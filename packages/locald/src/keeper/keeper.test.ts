@@ -313,8 +313,8 @@ test('signal() and members() reach a tree whose leader is gone', async () => {
 test('append() records what the daemon and containers have to say', async () => {
   await using rig = new KeeperRig()
   const log = rig.log('box')
-  rig.keeper.handle('append', { log, record: { type: 'health', status: 'healthy' } })
-  rig.keeper.handle('append', { log, output: Buffer.from('from a container\n').toString('base64') })
+  await rig.keeper.handle('append', { log, record: { type: 'health', status: 'healthy' } })
+  await rig.keeper.handle('append', { log, output: Buffer.from('from a container\n').toString('base64') })
   await rig.written('box', 'from a container')
   expect(rig.frames('box').map(({ kind }) => kind)).toEqual(['record', 'output'])
   expect(() => rig.keeper.handle('append', { log: { ...log, stream: '../out' }, record: {} })).toThrow('not below')

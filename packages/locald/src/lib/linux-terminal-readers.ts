@@ -1,7 +1,7 @@
 // Who waits for a terminal, as /proc shows it. Reading in which call a process waits takes the right to trace it: an ancestor
 // has that for processes of its own user also where Yama restricts tracing. https://docs.kernel.org/admin-guide/LSM/Yama.html
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs'
-import type { TerminalReaders } from './terminal-readers.ts'
+import type { TerminalReaders } from './terminal-reader-source.ts'
 
 type Wait = 'read' | 'poll' | 'select' | 'epoll'
 
