@@ -438,6 +438,39 @@ stop_timeout = "0s"`,
   })
 })
 
+describe.skipIf(whyNoDocker !== null)('the example', () => {
+  test('docker-service: a container asks the host, and the host the container', async () => {
+    await using harness = containerHarness()
+    const project = harness.example('docker-service')
+    await project.up()
+    const web = await project.service('web')
+    expect(await (await fetch(`http://127.0.0.1:${String(web.port)}/`)).text()).toBe(
+      'the container says: hello from the host\n',
+    )
+    expect((await project.service('pages')).health).toMatchObject({ status: 'healthy', source: 'tcp' })
+    const inside = await project.locald('run', 'pages', '--', 'cat', '/www/api.txt')
+    expect(inside.stdout).toBe('hello from the host\n')
+  })
+
+  test('health-check-service: a container, a script and a server, each ready in its own way, in order', async () => {
+    await using harness = containerHarness()
+    const project = harness.example('health-check-service')
+    await project.up()
+    const { services } = await project.status()
+    expect(services.map(({ name, health }) => `${name} ${health.status} ${health.source}`)).toEqual([
+      'store healthy docker',
+      'queue healthy notify',
+      'web healthy tcp',
+    ])
+    const [store, queue, web] = services
+    const readyAt = (service: ServiceSnapshot | undefined): number =>
+      Date.parse(service?.started_at ?? '') + (service?.ready_after_ms ?? 0)
+    expect(Date.parse(queue?.started_at ?? '')).toBeGreaterThanOrEqual(readyAt(store))
+    expect(Date.parse(web?.started_at ?? '')).toBeGreaterThanOrEqual(readyAt(queue))
+    expect((await outputOf(project, 'store')).at(-1)).toBe('loaded')
+  })
+})
+
 describe.skipIf(whyNoDocker !== null)('an image', () => {
   test('that is missing is pulled, and says how far it is', async () => {
     await using registry = await startRegistry('locald-test/busybox')
