@@ -222,8 +222,13 @@ describe('readLogs()', () => {
       /[\r\n]?b/,
     ])('gives for %s what it gives for each line alone', async (grep) => {
       await using logs = await LogFixture.create()
-      const lines = ['abc', 'b', '', 'a', 'b a', 'a b', 'cab', 'xb', 'c', '\u001b[1mbc\u001b[0m', 'öb']
-      await logs.output('web', lines.map((line) => `${line}\r\n`).join(''))
+      const plain = ['', 'abc', 'b', '', 'a', 'b a', 'a b', 'cab', 'xb', 'c', '', 'cc']
+      // Text of ASCII alone is searched in another way than text with other characters, and than text with escapes.
+      const texts = [plain, [...plain, 'öb'], [...plain, '\u001b[1mbc\u001b[0m', 'öb']]
+      const lines = texts.flat()
+      for (const [run, text] of texts.entries()) {
+        await logs.output('web', text.map((line) => `${line}\r\n`).join(''), { run })
+      }
       // oxlint-disable-next-line no-control-regex -- control characters are the subject
       const visible = (line: string): string => line.replaceAll(/\u001b\[\d+m/g, '')
       const alone = new RegExp(grep.source, grep.flags.replaceAll(/[gy]/g, ''))
