@@ -43,6 +43,7 @@ export interface CheckLoopOptions {
 }
 
 const paceGrowth = 1.5
+const ticksPerInterval = 20
 /** Who is not up after so long is looked at less often. */
 const patience = [
   { afterMs: 600_000, factor: 20 },
@@ -133,10 +134,10 @@ export class CheckLoop implements Disposable {
     const { pace, intervalMs, random } = this.#options
     if (this.#isSteady) {
       if (!Number.isFinite(intervalMs)) return null
-      if (this.#isSpread) return intervalMs
       // Services that became healthy together must not be checked together for ever.
+      const delay = this.#isSpread ? intervalMs : intervalMs * (0.5 + random() / 2)
       this.#isSpread = true
-      return intervalMs * (0.5 + random() / 2)
+      return this.#aligned(delay)
     }
     if (!result.ok && result.retryInMs !== undefined) return result.retryInMs
     if (pace === null) return null
@@ -144,6 +145,13 @@ export class CheckLoop implements Disposable {
     this.#paceMs = Math.min(pace.toMs, this.#paceMs * paceGrowth)
     const age = this.#options.clock.now() - this.#startedAt
     return delay * (patience.find(({ afterMs }) => age >= afterMs)?.factor ?? 1)
+  }
+
+  /** Checks of hundreds of services wake this process together, some at a time, instead of each by itself. */
+  #aligned(delay: number): number {
+    const step = this.#options.intervalMs / ticksPerInterval
+    const at = this.#options.clock.now() + delay
+    return delay + Math.round(at / step) * step - at
   }
 
   #settle(result: CheckResult): void {
