@@ -63,7 +63,7 @@ stop_timeout = "0s"
       env: { ...process.env, NOTIFY_SOCKET: join(harness.home, 'run', socket) },
     })
     const refused = await project.waitFor('boxed', ({ health }) => health.message?.includes('refused') ?? false)
-    expect(refused).toMatchObject({ state: 'starting', health: { status: 'starting' } })
+    expect(refused).toMatchObject({ state: 'starting', ready_after_ms: null })
     const answer = (await project.locald('why', 'boxed', '--json')).json<WhyAnswer>()
     expect(answer.notify?.[0]).toMatchObject({ ready: false, refused: 1, messages: [{ accepted: false }] })
   })

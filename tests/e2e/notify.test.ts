@@ -127,7 +127,7 @@ depends_on = ["victim"]
 
   // Refused while it is waited for, and when nothing more is waited for.
   const refusal = await project.waitFor('victim', ({ health }) => health.message?.includes('refused') ?? false)
-  expect(refusal).toMatchObject({ state: 'starting', health: { status: 'starting', source: 'notify' } })
+  expect(refusal).toMatchObject({ state: 'starting', ready_after_ms: null, health: { source: 'notify' } })
   const late = await project.waitFor('victim', ({ health }) => health.status === 'unhealthy')
   expect(late.state).toBe('starting')
   expect((await project.service('after')).state).toBe('waiting')
