@@ -4,7 +4,7 @@
 set -euo pipefail
 
 declare -A package_of=([python3]=python3 [curl]=curl [setsid]=util-linux [ps]=procps [systemd-notify]=systemd
-  [redis-server]=redis-server [mosquitto]=mosquitto [haproxy]=haproxy)
+  [redis-server]=redis-server [mosquitto]=mosquitto [haproxy]=haproxy [dockerd]=docker.io [docker]=docker.io [busybox]=busybox-static)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
