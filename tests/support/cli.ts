@@ -16,6 +16,8 @@ export interface CliOptions {
   readonly timeoutMs?: number
   /** Of another installation. Default: the one under test. */
   readonly command?: string
+  /** As this user. Default: the test's own. */
+  readonly uid?: number
 }
 
 export interface CliResult {
@@ -45,11 +47,12 @@ export function startCli(
   args: readonly string[],
   options: CliOptions & { readonly env: Readonly<Record<string, string>> },
 ): RunningCli {
-  const { cwd, env, timeoutMs = 60_000, command = builtCommand } = options
+  const { cwd, env, timeoutMs = 60_000, command = builtCommand, uid } = options
   const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(process.execPath, [command, ...args], {
     cwd,
     env,
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   child.stdin.end()
   const text = { stdout: '', stderr: '', both: '' }

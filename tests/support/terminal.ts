@@ -87,7 +87,11 @@ export function openTerminal(command: string, { cwd, env, cols = 80, rows = 24 }
     ended,
     [Symbol.asyncDispose]: async () => {
       if (exit === null) {
-        process.kill(child.pid, 'SIGKILL')
+        try {
+          process.kill(child.pid, 'SIGKILL')
+        } catch {
+          // It has ended just now.
+        }
         await ended
       }
       child.close()

@@ -14,8 +14,8 @@ export interface FollowedOrder {
   /** `Starting`; the project's name is added. */
   readonly title: string
   readonly isDone: (snapshot: ServiceSnapshot) => boolean
-  /** Ctrl-C, with how many there were: `leave` ends following. */
-  readonly onInterrupt: (count: number, order: string) => 'leave' | 'stay'
+  /** Ctrl-C, with how many there were: `leave` ends following. `say` puts a line where it is not drawn over. */
+  readonly onInterrupt: (count: number, order: string, say: (line: string) => void) => 'leave' | 'stay'
   /** See `ProgressView`. */
   readonly aliveOf?: ProgressView['aliveOf']
   /** Show nothing. Default false. */
@@ -41,9 +41,10 @@ export async function followOrder(
   const startedAt = context.now()
   const leave = new AbortController()
   let interrupts = 0
+  let say = context.output.note
   using _interrupts = context.onInterrupt(() => {
     interrupts += 1
-    if (followed.onInterrupt(interrupts, request.order) === 'leave') leave.abort()
+    if (followed.onInterrupt(interrupts, request.order, (line) => say(line)) === 'leave') leave.abort()
   })
 
   const answer = await client.order(request)
@@ -54,6 +55,7 @@ export async function followOrder(
   const concerned = (): readonly ServiceSnapshot[] => servicesOf(project(), labels, request.services)
 
   using display = createDisplay(context, followed, { startedAt, project, concerned })
+  say = (line) => display.say(line)
   display.update()
   const events = client.events(context.selector, { after: answer.seq, signal: leave.signal })
   for await (const event of events) {
@@ -92,10 +94,12 @@ interface Subject {
 interface Display extends Disposable {
   /** Something changed. */
   update(): void
+  /** A line that stays. */
+  say(line: string): void
 }
 
 function createDisplay(context: CommandContext, followed: FollowedOrder, subject: Subject): Display {
-  if (followed.quiet === true) return { update: () => {}, [Symbol.dispose]: () => {} }
+  if (followed.quiet === true) return { update: () => {}, say: context.output.note, [Symbol.dispose]: () => {} }
   return context.output.isLive ? liveDisplay(context, followed, subject) : lineDisplay(context, followed, subject)
 }
 
@@ -103,24 +107,23 @@ function liveDisplay({ output, now }: CommandContext, followed: FollowedOrder, s
   const { title, isDone, aliveOf } = followed
   const { side } = output
   const area = new LiveArea(side)
-  const draw = (): void => {
-    area.draw(
-      renderProgress({
-        title: `${title} ${subject.project().project}`,
-        services: subject.concerned(),
-        isDone,
-        ...(aliveOf === undefined ? {} : { aliveOf }),
-        startedAt: subject.startedAt,
-        now: now(),
-        width: side.width() ?? 80,
-        height: side.height() ?? 24,
-        style: side.style,
-      }),
-    )
-  }
+  const lines = (): readonly string[] =>
+    renderProgress({
+      title: `${title} ${subject.project().project}`,
+      services: subject.concerned(),
+      isDone,
+      ...(aliveOf === undefined ? {} : { aliveOf }),
+      startedAt: subject.startedAt,
+      now: now(),
+      width: side.width() ?? 80,
+      height: side.height() ?? 24,
+      style: side.style,
+    })
+  const draw = (): void => area.draw(lines())
   const timer = setInterval(draw, redrawMs)
   return {
     update: draw,
+    say: (line) => area.keep(line, lines()),
     [Symbol.dispose]: () => {
       clearInterval(timer)
       area.clear()
@@ -144,6 +147,7 @@ function lineDisplay({ output, now }: CommandContext, followed: FollowedOrder, s
       }
       isFirst = false
     },
+    say: output.note,
     [Symbol.dispose]: () => {},
   }
 }

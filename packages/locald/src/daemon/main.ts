@@ -38,6 +38,7 @@ import { LogTroubles } from './log-troubles.ts'
 import { replaceKeeper } from './replace-keeper.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
+import { remainingSurvivors } from './survivors.ts'
 import { systemClock } from './system-clock.ts'
 
 /** Descriptors that the keeper hands down. */
@@ -140,6 +141,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
       logTarget(plan.id, instanceKey(instance.service, instance.instance), run.number, plan.config.logs),
     logWarnings: () => logTroubles.warnings,
     heldPorts: async (ports) => await daemon.heldPorts(ports),
+    remainingSurvivors,
     newRunId: () => randomBytes(8).toString('hex'),
     clock: systemClock,
     logger,

@@ -476,6 +476,7 @@ const arbitraryInput = constantFrom<MachineInput['type']>(
   'notified',
   'notify-refused',
   'watchdog',
+  'survivors',
   'input',
   'due',
 )
@@ -520,6 +521,8 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
       return { type, run, reason: 'outside', fields: { READY: '1' }, sender, count: 1, at: count }
     case 'watchdog':
       return { type, run, is: count % 2 === 0 ? 'missed' : 'resumed', periodMs: 5000 }
+    case 'survivors':
+      return { type, survivors: [] }
     case 'input':
       return { type, run, isWanted: count % 2 === 0 }
     default:

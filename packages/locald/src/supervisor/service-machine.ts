@@ -126,6 +126,8 @@ export type MachineInput =
   | { readonly type: 'files-changed'; readonly files: readonly string[] }
   /** Its files cannot be watched. */
   | { readonly type: 'watch-failed'; readonly reason: string }
+  /** What is left now of processes that could not be ended. */
+  | { readonly type: 'survivors'; readonly survivors: readonly string[] }
   /** Somebody has to type something for it to go on, or not any more. */
   | { readonly type: 'input'; readonly run: string; readonly isWanted: boolean }
   /** The moment of `dueAt` has come. */
@@ -210,6 +212,13 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
       return filesChanged(instance, input.files, settings, now)
     case 'watch-failed':
       return suspendWatch(instance, input.reason)
+    case 'survivors':
+      if (instance.memory.survivors.length === input.survivors.length) return unchanged(instance)
+      return {
+        instance: remember(instance, { survivors: input.survivors }),
+        effects: [],
+        event: 'service.updated',
+      }
     case 'input':
       if (wantsInput(instance) === input.isWanted) return unchanged(instance)
       return {

@@ -81,6 +81,8 @@ export interface SupervisorDependencies {
   readonly logWarnings: () => readonly string[]
   /** Which of these ports somebody listens on, with who that is; gives those who are about to let go a moment. */
   readonly heldPorts: (ports: ReadonlySet<number>) => Promise<ReadonlyMap<number, string>>
+  /** Which of the processes that could not be ended are still there. */
+  readonly remainingSurvivors: (survivors: readonly string[]) => readonly string[]
   readonly newRunId: () => string
   readonly clock: Clock
   readonly logger: Logger
@@ -482,6 +484,7 @@ export class Supervisor implements Disposable {
   }
 
   #stop(project: string, order: string, keys: readonly string[], now: boolean): void {
+    for (const key of keys) this.#lookForSurvivors({ project, key })
     const ports = this.#portsOf(project, keys)
     this.#order({ id: order, kind: 'stop', project, keys, timeoutAt: null, superseded: {}, ports }, () => {
       this.#retire(project, keys)
@@ -494,6 +497,13 @@ export class Supervisor implements Disposable {
         this.#afterwards(() => this.#end({ project, key }, run, 0))
       }
     })
+  }
+
+  /** What could not be ended may have ended since, by somebody who was allowed to. */
+  #lookForSurvivors(slot: Slot): void {
+    const survivors = this.#instance(slot)?.memory.survivors ?? []
+    if (survivors.length === 0) return
+    this.#apply(slot, { type: 'survivors', survivors: this.#deps.remainingSurvivors(survivors) })
   }
 
   /** Nothing of these starts any more, and those with processes are ended when their turn has come. */

@@ -43,9 +43,9 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
     title: 'Stopping',
     isDone: isDown,
     aliveOf: (label) => alive.of(label),
-    onInterrupt: (count, order) => {
+    onInterrupt: (count, order, say) => {
       if (count === 1) {
-        output.note('Stopping goes on; press Ctrl-C again to kill at once')
+        say('Stopping goes on; press Ctrl-C again to kill at once')
         return 'stay'
       }
       if (count > 2) return 'leave'

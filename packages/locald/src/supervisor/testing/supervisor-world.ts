@@ -218,6 +218,7 @@ export class SupervisorWorld {
         throw new Error('no containers here')
       },
       logOf: (_place, run) => ({ stream: '', run: run.number, segmentBytes: 1, segments: 1 }),
+      remainingSurvivors: (survivors) => survivors,
       heldPorts: async (ports) => new Map([...this.listeners].filter(([port]) => ports.has(port))),
       watchFiles: () => ({ [Symbol.dispose]: () => undefined }),
       startMonitor: (subject, report) => {
