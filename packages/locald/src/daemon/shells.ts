@@ -20,8 +20,12 @@ export class Shells {
 
   async keep(project: string, shell: Variables): Promise<void> {
     this.#known.set(project, shell)
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
-    await writeFileAtomic(this.#path(project), JSON.stringify(shell))
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+      await writeFileAtomic(this.#path(project), JSON.stringify(shell))
+    } catch (error) {
+      this.#onTrouble('Cannot keep the environment of a shell; the next daemon will not know it', error)
+    }
   }
 
   of(project: string): Variables {
