@@ -152,8 +152,7 @@ export const newInstance: Instance = {
 
 /** Whether its tree waits for input on its terminal. */
 export function wantsInput({ state, memory }: Instance): boolean {
-  if (state.id !== 'starting' && state.id !== 'running' && state.id !== 'stopping') return false
-  return state.run.id === memory.inputWantedBy && (state.id !== 'stopping' || state.exit === null)
+  return (state.id === 'starting' || state.id === 'running') && state.run.id === memory.inputWantedBy
 }
 
 /** Whether there is a process, or a container, of it. */
