@@ -15,20 +15,14 @@ const shared = {
 } as const
 const packages = { noExternal: [/.*/], external: [/^koffi$/, /^@lydell\//] }
 
-/** What dockerode builds images with, which locald does not do. */
-const unused = new Set(['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'])
+/** What dockerode builds images with and packs archives with, which locald does not do, and an ssh client, for which there is ssh. */
+const unused = new Set(['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs', 'tar-fs', '@balena/dockerignore', 'ssh2'])
 
-/** Leaves out parts of dockerode: docs/decisions/0017. What is optional and native has to fail, for that is what it is tested by. */
+/** Leaves out parts of dockerode: docs/decisions/0017. */
 const slimDockerode = {
   name: 'slim-dockerode',
-  resolveId: (id: string) =>
-    unused.has(id) ? '\0unused' : id === 'cpu-features' || id.endsWith('.node') ? '\0native' : undefined,
-  load: (id: string) =>
-    id === '\0unused'
-      ? 'module.exports = {}'
-      : id === '\0native'
-        ? 'throw new Error("not part of this build")'
-        : undefined,
+  resolveId: (id: string) => (unused.has(id) ? '\0unused' : undefined),
+  load: (id: string) => (id === '\0unused' ? 'module.exports = {}' : undefined),
 }
 
 const whole = { ...packages, outputOptions: { codeSplitting: false }, plugins: [slimDockerode] }

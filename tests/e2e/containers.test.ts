@@ -1,4 +1,6 @@
 // Containers against a real engine: DOCKER_HOST, or the usual socket. Without one these tests are skipped.
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PortRow, ServiceSnapshot } from '@locald/protocol'
 import { describe, expect, test } from 'vitest'
@@ -542,6 +544,33 @@ describe('without an engine', () => {
     await project.locald('up')
     const found = await harness.locald(['up'], { cwd: project.directory, env: dockerEnv })
     expect(found.code).toBe(0)
+  })
+
+  test.skipIf(whyNoDocker !== null)('one over ssh runs what needs neither ports nor volumes', async () => {
+    await using harness = createHarness({ DOCKER_HOST: 'ssh://me@far.example' })
+    // Stands for ssh and the other machine: it connects to the engine that is here.
+    const socket = dockerEnv['DOCKER_HOST']?.slice('unix://'.length) ?? ''
+    const project = harness.project({
+      'locald.toml': `[services.box]\n${image}\ncommand = "echo far away; sleep 1000"\nstop_timeout = "0s"\nhealth_check = "true"`,
+      'bin/ssh': `#!/usr/bin/env node
+const socket = require('node:net').connect(${JSON.stringify(socket)})
+process.stdin.pipe(socket).pipe(process.stdout)
+if (!process.argv.slice(2).join(' ').endsWith('-- me@far.example docker system dial-stdio')) process.exit(1)
+`,
+    })
+    chmodSync(join(project.directory, 'bin/ssh'), 0o755)
+    const env = { PATH: `${project.directory}/bin:${process.env['PATH'] ?? ''}` }
+    const up = await harness.locald(['up'], { cwd: project.directory, env })
+    expect(up.code).toBe(0)
+    const box = await project.service('box')
+    expect(box).toMatchObject({
+      health: { status: 'healthy', source: 'docker' },
+      container: { engine: 'ssh://me@far.example' },
+    })
+    expect(box.pid).toBeNull()
+    expect(await outputOf(project, 'box')).toEqual(['far away'])
+    expect((await project.locald('stop')).code).toBe(0)
+    expect(containersOf(await idOf(project))).toEqual([])
   })
 
   test('a remote one is refused for volumes and ports, by name', async () => {

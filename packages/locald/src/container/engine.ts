@@ -1,8 +1,11 @@
 // An engine that speaks the Docker Engine API. The library is loaded when the first container is wanted.
 import { readFile } from 'node:fs/promises'
+import type { Agent } from 'node:http'
 import { join } from 'node:path'
 import type Dockerode from 'dockerode'
+import type { DockerOptions } from 'dockerode'
 import { isRemote } from './engine-address.ts'
+import { sshAgent } from './ssh-agent.ts'
 import type { EngineAddress } from './container-order.ts'
 
 export type Engine = Dockerode
@@ -12,16 +15,15 @@ export async function openEngine(address: EngineAddress): Promise<Engine> {
   const { default: Docker } = await import('dockerode')
   const { url, certificates } = address
   if (!isRemote(address)) return new Docker({ socketPath: url.slice('unix://'.length) })
-  const { protocol, hostname, port, username } = new URL(url)
+  const { protocol, hostname, port } = new URL(url)
   if (protocol === 'ssh:') {
-    const agent = process.env['SSH_AUTH_SOCK']
-    return new Docker({
-      protocol: 'ssh',
+    // Not in the library's types, but what it makes its requests with.
+    const overSsh: DockerOptions & { readonly agent: Agent } = {
+      protocol: 'http',
       host: hostname,
-      port: port === '' ? 22 : Number(port),
-      username,
-      ...(agent === undefined ? {} : { sshOptions: { agentForward: false, agent } }),
-    })
+      agent: sshAgent(url),
+    }
+    return new Docker(overSsh)
   }
   if (certificates === null) return new Docker({ protocol: 'http', host: hostname, port: Number(port || 2375) })
   const [ca, cert, key] = await Promise.all(
