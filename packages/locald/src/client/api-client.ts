@@ -124,8 +124,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     env: (selector, service) => ask('GET', `/env${queryText({ ...place(selector), service })}`),
     ports: (selector) => ask('GET', `/ports${queryText(place(selector))}`),
     why: (selector, service) => ask('GET', `/why${queryText({ ...place(selector), service })}`),
-    processes: (selector, services) =>
-      ask('GET', `/processes${queryText({ ...place(selector), service: services })}`),
+    processes: (selector, services) => ask('GET', `/processes${queryText({ ...place(selector), service: services })}`),
     logs: (selector, request) => oneByOne(logs(logsQuery(selector, request), request)),
     logBatches: (selector, request) => logs(logsQuery(selector, request), request),
     attach: (selector, request) => {
