@@ -13,15 +13,12 @@ export function referredSiblings(plan: Pick<Plan, 'services'>, service: ServiceP
   }
   const { command } = service.config
   const text = typeof command === 'string' ? command : (command ?? []).join(' ')
+  const mentioned = new Set([...text.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)/gu)].map(([, name]) => name))
   const ports: Record<string, number> = {}
   for (const { name, ports: own, variables } of addressesOf(plan.services).values()) {
     const [port] = own
     if (name === service.name || port === undefined) continue
-    if (names.has(name) || variables.some(([variable]) => mentions(text, variable))) ports[name] = port
+    if (names.has(name) || variables.some(([variable]) => mentioned.has(variable))) ports[name] = port
   }
   return ports
-}
-
-function mentions(text: string, variable: string): boolean {
-  return new RegExp(`\\$\\{?${variable}(?![A-Za-z0-9_])`, 'u').test(text)
 }

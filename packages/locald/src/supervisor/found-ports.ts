@@ -1,5 +1,5 @@
 // Where services were found listening, and what that means for their siblings.
-import { instanceKey } from '../plan/instance-key.ts'
+import { instanceKey, splitInstanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { labelOf } from './dependencies.ts'
 import { runOf } from './instance.ts'
@@ -29,11 +29,13 @@ export function planAsFound({ planned: { plan }, instances }: Siblings, ownName:
 export function outdatedSiblings({ planned, instances }: Siblings, { name }: ServicePlan): readonly string[] {
   const port = instances.get(instanceKey(name, 1))?.memory.ports[0]
   if (port === undefined) return []
-  return planned.plan.services.flatMap((sibling) =>
-    sibling.instances.flatMap(({ instance }) => {
-      const known = instances.get(instanceKey(sibling.name, instance))
-      const told = known === undefined || runOf(known) === null ? undefined : known.memory.told[name]
-      return told === undefined || told === port ? [] : [labelOf(sibling, instance)]
-    }),
-  )
+  const outdated: string[] = []
+  for (const [key, instance] of instances) {
+    const told = instance.memory.told[name]
+    if (told === undefined || told === port || runOf(instance) === null) continue
+    const { service, instance: number } = splitInstanceKey(key)
+    const sibling = planned.plan.services.find((one) => one.name === service)
+    if (sibling !== undefined) outdated.push(labelOf(sibling, number))
+  }
+  return outdated
 }

@@ -433,3 +433,119 @@ describe('resume()', () => {
     expect(world.outcomes()).toEqual(['up done', 'restart done'])
   })
 })
+
+describe('a schedule', () => {
+  const hourly = { ...task, schedule: '@hourly' }
+  const hour = 3_600_000
+
+  test('runs at its moments, each time after its dependencies', async () => {
+    world.now = 0
+    await world.up(world.plan({ backup: { ...hourly, dependsOn: ['db'] }, db: {} }))
+    await world.healthy('db')
+    expect(world.outcomes(), 'it is where it should be').toEqual(['up done'])
+    expect(world.news()).toEqual(['spawn db.1'])
+    await world.pass(hour)
+    expect(world.news()).toEqual(['spawn backup.1'])
+    await world.exits('backup', 0)
+    expect(world.states()['backup.1']).toBe('scheduled')
+    await world.exits('db', 1)
+    await world.pass(hour)
+    expect(world.states()['backup.1'], 'its dependency is being restarted').toBe('waiting')
+    await world.healthy('db')
+    expect(world.news()).toContain('spawn backup.1')
+  })
+
+  test('goes on with the next daemon, and leaves out what passed meanwhile', async () => {
+    world.now = 0
+    await world.up(world.plan({ backup: hourly }))
+    world.now = 2 * hour + 1000 * 60
+    await world.replaceDaemon()
+    await world.pass(0)
+    expect(world.news()).toEqual([])
+    await world.pass(hour - 60_000)
+    expect(world.news()).toEqual(['spawn backup.1'])
+  })
+
+  test('never runs twice at once, and is no end of a foreground start', async () => {
+    world.now = 0
+    const plan = world.plan({ backup: hourly, web: {} })
+    await world.start(plan)
+    await world.healthy('web')
+    world.supervisor.foregroundClient(plan.id, 'start-order', 1)
+    await world.pass(hour)
+    await world.pass(hour)
+    expect(world.news().filter((what) => what.startsWith('spawn backup'))).toHaveLength(1)
+    await world.exits('backup', 1)
+    expect(world.states()).toEqual({ 'backup.1': 'scheduled', 'web.1': 'running' })
+  })
+})
+
+describe('files', () => {
+  test('are watched from the first run to the stop, and by the next daemon', async () => {
+    const plan = world.plan({
+      web: { watch: ['src/**'] },
+      with: { dependsOn: [{ service: 'web', restartWith: true }] },
+    })
+    await world.up(plan)
+    await world.healthy('web')
+    await world.healthy('with')
+    world.news()
+    await world.filesChange('web', 'src/a.ts')
+    expect(world.news()).toEqual(['end web.1 SIGTERM', 'end with.1 SIGTERM'])
+    await world.exits('with', null)
+    await world.exits('web', null)
+    await world.healthy('web')
+    expect(world.news()).toEqual(['spawn web.1', 'spawn with.1'])
+    await world.replaceDaemon()
+    await world.filesChange('web', 'src/a.ts')
+    expect(world.news()).toEqual(['end web.1 SIGTERM', 'end with.1 SIGTERM'])
+    await world.stop(plan)
+    await expect(world.filesChange('web', 'src/a.ts')).rejects.toThrow('Nobody watches')
+  })
+
+  test('that changed do not end a foreground start', async () => {
+    const plan = world.plan({ web: { watch: ['src/**'] } })
+    await world.start(plan)
+    await world.healthy('web')
+    world.supervisor.foregroundClient(plan.id, 'start-order', 1)
+    await world.filesChange('web', 'src/a.ts')
+    await world.exits('web', 1)
+    expect(world.states()).toEqual({ 'web.1': 'starting' })
+  })
+})
+
+describe('a port that was found', () => {
+  const services = { web: { port: 5000 }, api: { env: { WEB: '${services.web.url}' } }, other: {} }
+  const warnings = (): readonly string[] =>
+    world.supervisor.statuses()[0]?.services.find((s) => s.name === 'web')?.warnings ?? []
+
+  test('is told to siblings that are started from then on; those that were not are named', async () => {
+    const plan = world.plan(services)
+    await world.up(plan)
+    await world.listens('web', 5173)
+    expect(warnings()).toEqual([expect.stringContaining('locald restart api')])
+    expect(world.supervisor.planSeenBy(plan.id, 'api').services.find((s) => s.name === 'web')?.instances[0]?.port).toBe(
+      5173,
+    )
+    expect(world.supervisor.planSeenBy(plan.id, 'web').services.find((s) => s.name === 'web')?.instances[0]?.port).toBe(
+      5000,
+    )
+    await world.restart(plan, ['api.1'])
+    await world.exits('api', null)
+    expect(warnings()).toEqual([])
+  })
+
+  test('is the best guess until it listens again, but not for another definition', async () => {
+    const plan = world.plan(services)
+    await world.up(plan)
+    await world.listens('web', 5173)
+    await world.restart(plan, ['web.1'])
+    await world.exits('web', null)
+    const portOf = (seen: typeof plan): unknown => seen.services.find((s) => s.name === 'web')?.instances[0]?.port
+    expect(portOf(world.supervisor.planSeenBy(plan.id, 'api'))).toBe(5173)
+    const other = world.plan({ ...services, web: { port: 5000, command: 'run web --port $PORT' } })
+    await world.restart(other, ['web.1'])
+    await world.exits('web', null)
+    expect(portOf(world.supervisor.planSeenBy(plan.id, 'api'))).toBe(5000)
+  })
+})

@@ -10,6 +10,7 @@ import type { ServiceSketch } from '../../plan/testing/config-of.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../state.ts'
 import type { Change, SupervisorState } from '../state.ts'
 import { Supervisor } from '../supervisor.ts'
+import type { FileReport } from '../supervisor.ts'
 
 interface FakeRun {
   readonly id: string
@@ -36,6 +37,7 @@ export class SupervisorWorld {
   #runs: FakeRun[] = []
   #timers: Timer[] = []
   #reports = new Map<string, (report: HealthReport) => void>()
+  #files = new Map<string, (report: FileReport) => void>()
   #facts = 0
   #ids = 0
 
@@ -98,6 +100,14 @@ export class SupervisorWorld {
     await this.settle()
   }
 
+  /** Files that it watches have changed; an error when nobody watches them. */
+  async filesChange(service: string, ...files: readonly string[]): Promise<void> {
+    const report = this.#files.get(service)
+    if (report === undefined) throw new Error(`Nobody watches the files of ${service}`)
+    report({ type: 'files-changed', files })
+    await this.settle()
+  }
+
   async unhealthy(service: string): Promise<void> {
     this.#reports.get(this.#runOf(service).id)?.({ type: 'unhealthy', source: 'http', message: 'status 500' })
     await this.settle()
@@ -132,6 +142,7 @@ export class SupervisorWorld {
     this.supervisor[Symbol.dispose]()
     this.#timers = []
     this.#reports.clear()
+    this.#files.clear()
     const state = emptyState()
     for (const change of JSON.parse(JSON.stringify(this.changes)) as Change[]) applyChange(state, change)
     this.supervisor = this.#createSupervisor(restoreState(storeState(state)))
@@ -220,7 +231,10 @@ export class SupervisorWorld {
       logOf: (_place, run) => ({ stream: '', run: run.number, segmentBytes: 1, segments: 1 }),
       remainingSurvivors: (survivors) => survivors,
       heldPorts: async (ports) => new Map([...this.listeners].filter(([port]) => ports.has(port))),
-      watchFiles: () => ({ [Symbol.dispose]: () => undefined }),
+      watchFiles: ({ service }, _since, report) => {
+        this.#files.set(service.name, report)
+        return { [Symbol.dispose]: () => void this.#files.delete(service.name) }
+      },
       startMonitor: (subject, report) => {
         this.#reports.set(subject.run, report)
         return {
