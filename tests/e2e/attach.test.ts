@@ -192,6 +192,20 @@ test('lines go to a service without a terminal; Ctrl-P Ctrl-Q detaches there, to
   expect(await project.lines('upper')).toEqual(['got:one', 'got:two'])
 })
 
+test('a service that floods can be attached to and left', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': '[services.flood]\ntype = "worker"\ncommand = "exec yes abcdefghijklmnopqrstuvwxyz"\n',
+  })
+  await project.up()
+  await using terminal = attach(harness, project, 'flood')
+  await expect.poll(() => terminal.output().length, { timeout: 10_000, interval: 50 }).toBeGreaterThan(1_000_000)
+  const asked = performance.now()
+  terminal.type(detach)
+  await terminal.waitFor('code 0')
+  expect(performance.now() - asked).toBeLessThan(3000)
+})
+
 test('input from a pipe is typed, then attach ends', async () => {
   await using harness = createHarness()
   const project = harness.project({ 'locald.toml': python })
