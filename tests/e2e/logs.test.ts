@@ -162,7 +162,7 @@ test('several services are merged in the order of time, each line with its label
   const times = lines.map(({ at }) => at)
   expect(times).toEqual(times.toSorted())
   expect(new Set(lines.map(({ service }) => service))).toEqual(new Set(['a', 'b', 'c']))
-  const { stdout } = await project.locald('logs', 'a', 'c', '--grep', '1$')
+  const { stdout } = await project.locald('logs', 'a', 'c', '--grep', '^.1$')
   expect(stdout.split('\n').filter(Boolean).toSorted()).toEqual(['a      | a1', 'c      | c1'])
 })
 
