@@ -1,6 +1,6 @@
 // Whole commands against a daemon of the test's making, or against none.
-import { EventEmitter } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { EventEmitter, once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
@@ -195,6 +195,21 @@ test('`run` gives the command its environment and passes its exit on; 125 is loc
   expect(await run('web', '--', project.cwd)).toBe(126)
   expect(await run('worker')).toBe(3)
   expect(await run('nobody', '--', 'true')).toBe(125)
+})
+
+test('`run` waits for its command and passes signals on, Ctrl-C too where no terminal sends it', async () => {
+  using project = createProject(procfile)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const watcher = watch(project.cwd)
+    const isReady = once(watcher, 'change')
+    const script = `trap "exit 7" ${signal.slice(3)}; touch ready; while :; do sleep 0.05; done`
+    const run = startMain(['run', 'web', '--', 'sh', '-c', script], project)
+    await isReady
+    watcher.close()
+    run.interrupt(signal)
+    expect((await run.result).code).toBe(7)
+    rmSync(join(project.cwd, 'ready'))
+  }
 })
 
 test('`stop` and `server stop` succeed where nothing runs, and start nothing', async () => {

@@ -45,16 +45,17 @@ function terminalVariables({ env }: Pick<CommandContext, 'env'>): Record<string,
 }
 
 async function runHere(
-  { onInterrupt, output }: CommandContext,
+  { onInterrupt, output, isInteractive }: CommandContext,
   [program = '', ...args]: readonly string[],
   options: { readonly cwd: string; readonly env: Record<string, string> },
 ): Promise<number> {
   const child = spawn(program, args, { ...options, stdio: 'inherit' })
-  // The terminal sends Ctrl-C to the command as well; it decides what comes of it. Other signals come to us alone.
+  // A terminal sends Ctrl-C to the command as well; it decides what comes of it. Other signals come to us alone.
+  const hasTerminal = isInteractive() || output.answer.isTerminal || output.side.isTerminal
   using _interrupts = onInterrupt((signal) => {
-    if (signal !== 'SIGINT') child.kill(signal)
+    if (signal !== 'SIGINT' || !hasTerminal) child.kill(signal)
   })
-  return new Promise((resolve) => {
+  return await new Promise((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       const why =
         error.code === 'ENOENT' ? 'command not found' : error.code === 'EACCES' ? 'not executable' : error.message
