@@ -1,5 +1,5 @@
 // Containers against a real engine: DOCKER_HOST, or the usual socket. Without one these tests are skipped.
-import { chmodSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PortRow, ServiceSnapshot } from '@locald/protocol'
@@ -258,6 +258,26 @@ restart = "never"`,
       expect(numbers).toEqual(numbers.map((_, index) => index))
     }
     expect(containersOf(await idOf(project))).toEqual([])
+  })
+
+  test('is adopted when the journal is lost, if its project is still there', async () => {
+    await using harness = containerHarness()
+    const toml = `[services.web]\n${image}\ncommand = "echo once; sleep 1000"\nstop_timeout = "0s"`
+    const kept = projectOf(harness, toml)
+    await kept.up()
+    const gone = projectOf(harness, toml)
+    await gone.up()
+    const { container } = await kept.service('web')
+    const id = await idOf(gone)
+    rmSync(join(gone.directory, 'locald.toml'))
+    rmSync(join(harness.home, 'state/journal'), { recursive: true })
+    const { daemon } = await harness.serverStatus()
+    process.kill(daemon?.pid ?? 0, 'SIGKILL')
+    const web = await kept.waitFor('web', (service) => service.health.status === 'healthy')
+    expect(web).toMatchObject({ state: 'running', container, run: 1 })
+    expect((await kept.status()).warnings.join()).toMatch(/were adopted: web/u)
+    expect(await outputOf(kept, 'web')).toEqual(['once'])
+    while (containersOf(id).length > 0) await sleep(50)
   })
 
   test('that no run owns is removed', async () => {

@@ -57,6 +57,8 @@ export interface ContainerOrder {
   readonly instance: number
   /** Hash of the plan. */
   readonly hash: string
+  /** Opaque here, returned with what is found at an engine. */
+  readonly tag: Readonly<Record<string, unknown>>
   readonly engine: EngineAddress
   /** For the credentials of registries: `DOCKER_CONFIG`, `HOME`, `PATH`. */
   readonly shell: Readonly<Record<string, string>>
@@ -111,10 +113,17 @@ export type ContainerFact = { readonly run: string; readonly at: number } & (
 /** A run of which the journal says that a container belongs to it. */
 export interface KnownRun {
   readonly run: string
-  readonly hash: string
   readonly container: ContainerIdentity
-  readonly project: string
   readonly log: OutputTarget
+}
+
+/** A running container of this installation, as it was found at an engine. */
+export interface FoundContainer {
+  readonly run: string
+  readonly tag: Readonly<Record<string, unknown>>
+  readonly container: ContainerIdentity
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
 }
 
 /** Containers as the supervisor sees them: the counterpart of a connection to the keeper. */

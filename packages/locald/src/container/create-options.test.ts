@@ -12,6 +12,7 @@ const order: ContainerOrder = {
   service: 'web',
   instance: 1,
   hash: 'h',
+  tag: {},
   engine: { url: 'unix:///s', certificates: null },
   shell: {},
   root: '/project',

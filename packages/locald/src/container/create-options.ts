@@ -14,6 +14,7 @@ export const labels = {
   instance: 'locald.instance',
   run: 'locald.run',
   hash: 'locald.hash',
+  tag: 'locald.tag',
 } as const
 
 /**
@@ -66,6 +67,7 @@ export function createOptions(order: ContainerOrder, gateway: string): Container
       [labels.instance]: String(order.instance),
       [labels.run]: order.run,
       [labels.hash]: order.hash,
+      [labels.tag]: JSON.stringify(order.tag),
     },
     HostConfig: {
       PortBindings: Object.fromEntries(

@@ -1,5 +1,7 @@
 // Runs services as containers: the one object of this folder that lives as long as the daemon. Nothing is loaded and nobody
 // is asked before the first container is wanted.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ContainerInfo, ContainerInspectInfo } from 'dockerode'
 import type { Logger } from '../lib/logger.ts'
 import type { Listener } from '../lib/listener.ts'
 import type { OutputRecorder } from './container-log.ts'
@@ -11,6 +13,7 @@ import type {
   ContainerRunner,
   ContainerSpawnResult,
   EngineAddress,
+  FoundContainer,
   KnownRun,
   OutputTarget,
 } from './container-order.ts'
@@ -19,10 +22,13 @@ import type { ContainerProbe, ContainerProbeSpec } from './container-probe.ts'
 import { ContainerRun } from './container-run.ts'
 import { labels } from './create-options.ts'
 import { describeEngineError, statusOf } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { isRemote } from './engine-address.ts'
 import { EngineConnection } from './engine-connection.ts'
 import type { EngineListener } from './engine-connection.ts'
 import { HostGateway } from './host-gateway.ts'
+import { ownPid } from './inner-listeners.ts'
+import { parseEngineTime } from './log-messages.ts'
 
 export interface DockerRunnerOptions {
   readonly installation: string
@@ -32,6 +38,8 @@ export interface DockerRunnerOptions {
   readonly onFact: (fact: ContainerFact) => void
   /** What a run that is being prepared is waiting for. */
   readonly onProgress: (run: string, message: string) => void
+  /** An engine runs something: what is left there after a crash is looked for there. */
+  readonly onUsed: (engine: EngineAddress) => void
   /** Every run that is in the journal: what an engine holds of this installation besides is left from a crash. */
   readonly knownRuns: () => ReadonlySet<string>
   /** Ports of this machine that the container of a run may reach now. */
@@ -47,6 +55,9 @@ export interface NotifyKeeper {
   readonly identify: (run: string, container: string) => Promise<void>
   readonly close: (run: string) => void
 }
+
+/** For engines to tell what they run, at the start of a daemon. */
+const patienceMs = 2000
 
 interface Attended {
   readonly container: ContainerRun
@@ -64,6 +75,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
   /** Who waits until a run is known here. */
   readonly #awaited = new Map<string, () => void>()
   readonly #gateway: HostGateway
+  #isSweeping = false
 
   constructor(options: DockerRunnerOptions) {
     this.#options = options
@@ -91,6 +103,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
       const connection = await this.#connect(order.engine)
       attended = this.#attend(order.run, order.log, connection)
       await connection.listen(attended.listener)
+      this.#options.onUsed(order.engine)
     } catch (error) {
       this.#forget(order.run)
       return { ok: false, message: describeEngineError(error, order.engine) }
@@ -135,6 +148,31 @@ export class DockerRunner implements ContainerRunner, Disposable {
     })
   }
 
+  /** What runs at these engines. An engine that does not answer soon has nothing, for now. */
+  async found(engines: readonly EngineAddress[]): Promise<readonly FoundContainer[]> {
+    const lists = engines.map(async (address): Promise<readonly FoundContainer[]> => {
+      const { engine } = await this.#connect(address)
+      const containers = await this.#ownContainers(engine, false)
+      return await Promise.all(
+        containers.map(async ({ Id }) => foundContainer(await engine.getContainer(Id).inspect(), address)),
+      )
+    })
+    const patience = sleep(patienceMs, [], { ref: false })
+    const known = lists.map((list) => Promise.race([list, patience]).catch(() => []))
+    return (await Promise.all(known)).flat()
+  }
+
+  /** From now on what no run owns is removed, at these engines and at every other that is used. */
+  sweep(engines: readonly EngineAddress[]): void {
+    this.#isSweeping = true
+    for (const address of engines) {
+      this.#connect(address).then(
+        (connection) => this.#sweep(connection),
+        (error: unknown) => this.#options.logger.log('warn', 'Cannot open an engine', { address, error }),
+      )
+    }
+  }
+
   /** How its health is found out. Rejects when the engine does not answer. */
   async probe(spec: ContainerProbeSpec): Promise<ContainerProbe> {
     if (!this.#runs.has(spec.run)) await new Promise<void>((resolve) => this.#awaited.set(spec.run, resolve))
@@ -165,20 +203,18 @@ export class DockerRunner implements ContainerRunner, Disposable {
     const opening = EngineConnection.open(address, installation, logger)
     this.#connections.set(key, opening)
     opening.then(
-      (connection) => void this.#sweep(connection),
+      (connection) => {
+        if (this.#isSweeping) void this.#sweep(connection)
+      },
       () => this.#connections.delete(key), // certificates that cannot be read may be mended
     )
     return opening
   }
 
-  /** Removes what this installation left at an engine and no run owns. */
   async #sweep({ engine, address }: EngineConnection): Promise<void> {
-    const { installation, logger, knownRuns } = this.#options
+    const { logger, knownRuns } = this.#options
     try {
-      const found = await engine.listContainers({
-        all: true,
-        filters: { label: [`${labels.installation}=${installation}`] },
-      })
+      const found = await this.#ownContainers(engine, true)
       const known = knownRuns()
       for (const { Id, Names, Labels } of found) {
         const run = Labels[labels.run] ?? ''
@@ -190,6 +226,13 @@ export class DockerRunner implements ContainerRunner, Disposable {
       // Without an engine there is nothing to remove; whoever wanted it hears of it.
       if (statusOf(error) !== 404) logger.log('warn', 'Cannot look for containers that are left', { address, error })
     }
+  }
+
+  async #ownContainers(engine: Engine, all: boolean): Promise<readonly ContainerInfo[]> {
+    return await engine.listContainers({
+      all,
+      filters: { label: [`${labels.installation}=${this.#options.installation}`] },
+    })
   }
 
   #attend(run: string, log: OutputTarget, connection: EngineConnection): Attended {
@@ -255,4 +298,31 @@ function whyNotThere({ engine, volumes, ports }: ContainerOrder): string | null 
     return `the Docker engine at ${engine.url} is on another machine, whose port ${port.container} cannot be published here; use a local engine: unset DOCKER_HOST`
   }
   return null
+}
+
+async function foundContainer(
+  { Id, Name, State, Config }: ContainerInspectInfo,
+  engine: EngineAddress,
+): Promise<FoundContainer> {
+  return {
+    run: Config.Labels[labels.run] ?? '',
+    tag: parseTag(Config.Labels[labels.tag]),
+    container: {
+      engine,
+      id: Id,
+      name: Name.replace(/^\//, ''),
+      pid: isRemote(engine) ? null : await ownPid(State.Pid, Id),
+    },
+    startedAt: Math.floor(parseEngineTime(State.StartedAt)),
+  }
+}
+
+/** Empty for what was written by another version. */
+function parseTag(text: string | undefined): FoundContainer['tag'] {
+  try {
+    const value: unknown = JSON.parse(text ?? '')
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    return {}
+  }
 }

@@ -7,7 +7,7 @@ import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
 import type { Run } from '../supervisor/instance.ts'
 import { runOf } from '../supervisor/instance.ts'
 import type { SupervisorState } from '../supervisor/state.ts'
-import type { Adoption } from '../supervisor/supervisor.ts'
+import type { AdoptedRun, Adoption } from '../supervisor/supervisor.ts'
 import type { Catalog } from './catalog.ts'
 
 /** What a run is marked with, for a daemon that knows nothing else of it. */
@@ -41,12 +41,15 @@ export function tagOf(plan: Plan, service: ServicePlan, instance: InstancePlan, 
   }
 }
 
+/** What may be adopted: it has not ended, and was not lost with its keeper. */
+export type Candidate = AdoptedRun & Pick<RunInfo, 'exited' | 'lost'>
+
 /**
  * Plans the projects of the runs that the state does not know, with the ports that they have. Left out is what has ended, and
  * what no configuration is found for any more.
  */
 export async function findAdoptions(
-  runs: readonly RunInfo[],
+  runs: readonly Candidate[],
   state: SupervisorState,
   catalog: Catalog,
   logger: Logger,
@@ -55,7 +58,7 @@ export async function findAdoptions(
     [...state.projects.values()].flatMap((p) => [...p.instances.values()].flatMap((i) => runOf(i)?.id ?? [])),
   )
   const living = new Set(runs.filter((run) => run.exited === null && run.lost === undefined).map(({ run }) => run))
-  const found = new Map<string, { readonly tag: RunTag; readonly info: RunInfo }[]>()
+  const found = new Map<string, { readonly tag: RunTag; readonly info: Candidate }[]>()
   for (const info of runs) {
     const tag = parseTag(info.tag)
     if (tag === null || known.has(info.run) || !living.has(info.run) || isTaken(state, tag, living)) continue

@@ -15,6 +15,7 @@ import { instanceKey } from '../plan/instance-key.ts'
 import { runOf } from '../supervisor/instance.ts'
 import type { SupervisorState } from '../supervisor/state.ts'
 import type { ContainerSubject, Place, Supervisor } from '../supervisor/supervisor.ts'
+import type { KnownEngines } from './known-engines.ts'
 import { healthTest, publishedPorts } from './prepare-container.ts'
 
 export interface ContainerParts {
@@ -24,6 +25,7 @@ export interface ContainerParts {
   readonly keeper: KeeperLink
   readonly state: SupervisorState
   readonly logger: Logger
+  readonly engines: KnownEngines
   readonly supervisor: () => Supervisor
 }
 
@@ -33,6 +35,7 @@ export function createContainers({
   keeper,
   state,
   logger,
+  engines,
   supervisor,
 }: ContainerParts): DockerRunner {
   const recorder: OutputRecorder = {
@@ -51,6 +54,7 @@ export function createContainers({
     logger,
     onFact: (fact) => supervisor().containerFact(fact),
     onProgress: (run, message) => supervisor().containerProgress(run, message),
+    onUsed: (engine) => engines.add(engine),
     knownRuns: () => knownRuns(state),
     reachable: (run) => reachablePorts(state, run),
     listListeners,

@@ -31,6 +31,7 @@ import { createContainers, startContainerMonitor } from './containers.ts'
 import { Daemon } from './daemon.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { InputWatch } from './input-watch.ts'
+import { KnownEngines } from './known-engines.ts'
 import { logTarget, prepareCheck, prepareRun } from './prepare-run.ts'
 import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
@@ -108,12 +109,16 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
       return runLines({ ...source, unwritten }, number, { signal, onGrew })
     },
   }
+  const engines = new KnownEngines(installation.engines, (error) => {
+    logger.log('warn', 'Cannot note which engine is used', { error })
+  })
   const containers: DockerRunner = createContainers({
     installation: installation.state,
     logs: installation.logs,
     keeper,
     state,
     logger,
+    engines,
     supervisor: () => supervisor,
   })
   const supervisor: Supervisor = new Supervisor(state, {
@@ -172,11 +177,15 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   journal.subscribe(null, (event) => records.hear(event))
   journal.subscribe(null, () => containers.refreshReach())
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
-  const adopted = await findAdoptions(hello.runs, state, catalog, logger)
+  // With a journal they are known, and whether they still run is asked in the background.
+  const found = state.projects.size === 0 ? await containers.found(engines.all) : []
+  const candidates = [...hello.runs, ...found.map((each) => ({ ...each, identity: null, exited: null }))]
+  const adopted = await findAdoptions(candidates, state, catalog, logger)
   const isStopped = existsSync(installation.stoppedMark)
   early.deliver((facts) => supervisor.resume(hello, { facts, boot: bootId(), isStopped, adopted, troubles }))
   if (isStopped) rmSync(installation.stoppedMark, { force: true })
   keeper.onFact((fact) => supervisor.fact(fact))
+  containers.sweep(engines.all)
   const idle = new IdleTimer({ isBusy: () => supervisor.isBusy, onIdle: () => daemon.shutDown('stop') })
   const inputWatch = new InputWatch({ supervisor, keeper, logs: installation.logs, onGrew, logger })
   const app = createApi(daemon, logger)

@@ -6,6 +6,7 @@ import { shellWords } from '../lib/shell-words.ts'
 import type { InstancePlan } from '../plan/plan.ts'
 import type { Run } from '../supervisor/instance.ts'
 import type { Place } from '../supervisor/supervisor.ts'
+import { tagOf } from './adoption.ts'
 
 export interface ContainerPreparation {
   readonly installation: string
@@ -40,6 +41,7 @@ export async function containerOrder(
     service: service.name,
     instance: instance.instance,
     hash: run.hash,
+    tag: { ...tagOf(plan, service, instance, run, port) },
     engine,
     shell,
     root: plan.root,

@@ -15,6 +15,8 @@ export interface Installation extends Directories {
   readonly stoppedMark: string
   /** Journal and snapshot of the daemon. */
   readonly journal: string
+  /** Where containers were run. */
+  readonly engines: string
   /** One folder a project, one a service instance below it. */
   readonly logs: string
   /** Environments of the shells that ran `up`; 0600, gone with the login. */
@@ -34,6 +36,7 @@ export function installationFor(env: Readonly<Record<string, string | undefined>
     daemonLog: join(directories.state, 'daemon.log'),
     stoppedMark: join(directories.state, 'stopped'),
     journal: join(directories.state, 'journal'),
+    engines: join(directories.state, 'engines.json'),
     logs: join(directories.state, 'logs'),
     shells: join(directories.runtime, 'shells'),
     userConfig: join(directories.config, 'config.toml'),

@@ -146,7 +146,13 @@ export interface Resumption {
 /** Runs of one project that the journal does not know, with a plan to keep them by. */
 export interface Adoption {
   readonly plan: Plan
-  readonly runs: readonly { readonly key: string; readonly number: number; readonly info: RunInfo }[]
+  readonly runs: readonly { readonly key: string; readonly number: number; readonly info: AdoptedRun }[]
+}
+
+/** A run of the keeper's, or a container. */
+export type AdoptedRun = Pick<RunInfo, 'run' | 'tag' | 'startedAt' | 'notified'> & {
+  readonly identity: RunInfo['identity'] | null
+  readonly container?: ContainerIdentity
 }
 
 /** A foreground `start` without a client for this long is stopped. */
@@ -253,13 +259,13 @@ export class Supervisor implements Disposable {
       const place = this.#place(slot)
       const before = this.#instance(slot)
       if (place === null || before === undefined) continue // it is ended as a stray
-      const { run, identity, startedAt: at } = info
+      const { run, identity, container, startedAt: at } = info
       const fresh: Instance = { ...newInstance, memory: { ...newInstance.memory, runs: number - 1 } }
       const settings = { ...this.#settings(slot), hash: hashOf(info) ?? place.service.hash }
       const inputs: readonly MachineInput[] = [
         { type: 'start' },
         { type: 'dependencies-met', run },
-        { type: 'spawned', run, identity, at },
+        { type: 'spawned', run, identity, ...(container === undefined ? {} : { container }), at },
         ...(info.notified === undefined ? [] : [{ type: 'notified', run, ...info.notified, at } as const]),
       ]
       const instance = inputs.reduce((known, input) => next(known, input, settings, at).instance, fresh)
@@ -326,12 +332,10 @@ export class Supervisor implements Disposable {
     const isStopping = this.#instance(slot)?.state.id === 'stopping'
     this.#afterwards(() => {
       if (place === null) return
-      const { id, hash } = run
+      const { id } = run
       this.#deps.containers.adopt({
         run: id,
-        hash,
         container,
-        project: slot.project,
         log: this.#deps.logOf(place, run),
       })
       const { pending, instances } = this.#project(slot.project)
@@ -1221,7 +1225,7 @@ function healthKey(config: ServiceConfig): string {
 }
 
 /** Of the plan that it was started by, as its tag says. */
-function hashOf({ tag }: RunInfo): string | null {
+function hashOf({ tag }: Pick<RunInfo, 'tag'>): string | null {
   return typeof tag['hash'] === 'string' ? tag['hash'] : null
 }
 
