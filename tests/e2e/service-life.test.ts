@@ -80,6 +80,8 @@ command = "exec sleep 1000"
   expect(failing.code).toBe(1)
   expect(failing.stdout + failing.stderr).toContain('exited with code 3')
   expect(await project.service('clean')).toMatchObject({ state: 'scheduled', reason: 'exited with code 3' })
+  const why = await project.locald('why', 'clean')
+  expect(why.stdout).toMatch(/clean is scheduled for \d{4}-01-01 00:00; its last run failed: exited with code 3/u)
   expect((await project.locald('stop')).code).toBe(0)
   expect((await project.service('clean')).state).toBe('stopped')
 })

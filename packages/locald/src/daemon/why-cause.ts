@@ -52,8 +52,12 @@ export function causeOf(facts: WhyFacts, rival: Rival | null): Cause {
   switch (snapshot.state) {
     case 'failed':
     case 'backoff':
-    case 'scheduled':
       return endedCause(facts, rival, { logs, again })
+    case 'scheduled': {
+      const now = `Run it now: locald restart ${service.name}`
+      if (snapshot.reason === null) return { evidence: null, advice: [now] }
+      return endedCause(facts, rival, { logs, again: now })
+    }
     case 'starting':
     case 'running':
       if (snapshot.state === 'running' && snapshot.health.status === 'healthy') return { evidence: null, advice: [] }

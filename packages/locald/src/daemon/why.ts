@@ -66,7 +66,7 @@ function stateWords({ state, health, next_run_at: nextRunAt }: ServiceSnapshot):
     case 'backoff':
       return 'has ended, and is about to be started again'
     case 'scheduled':
-      return `is scheduled for ${nextRunAt ?? 'later'}`
+      return `is scheduled for ${nextRunAt === undefined ? 'later' : localTime(nextRunAt)}`
     case 'starting':
       return health.status === 'unhealthy' ? 'runs, and did not become healthy' : 'is starting'
     case 'running':
@@ -76,6 +76,14 @@ function stateWords({ state, health, next_run_at: nextRunAt }: ServiceSnapshot):
     default:
       return `is ${state}`
   }
+}
+
+/** `2026-01-31 09:05`. */
+function localTime(iso: string): string {
+  const at = new Date(iso)
+  const two = (number: number): string => String(number).padStart(2, '0')
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`
 }
 
 function detailOf({ snapshot, instance, ports, lastCheck }: WhyFacts): string {
