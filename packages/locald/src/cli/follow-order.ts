@@ -1,7 +1,15 @@
 // Gives an order and shows what comes of it, until it ends or the caller leaves.
 import { randomUUID } from 'node:crypto'
 import { projectEvent } from '@locald/protocol'
-import type { OrderEnded, OrderKind, OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import type {
+  EventSnapshot,
+  LocaldEvent,
+  OrderEnded,
+  OrderKind,
+  OrderRequest,
+  ProjectStatus,
+  ServiceSnapshot,
+} from '@locald/protocol'
 import type { ApiClient } from '../client/api-client.ts'
 import type { CommandContext } from './command.ts'
 import { LiveArea } from './output/live-area.ts'
@@ -68,7 +76,7 @@ export async function followOrder(
       if (event.type === 'order.accepted' && event.order === request.order) labels = new Set(event.services)
       if (event.type === 'order.ended' && event.order === request.order) ended = event
     }
-    display.update()
+    display.update(event)
     if (ended !== null) break
   }
   return { ended, project: project(), services: concerned() }
@@ -92,8 +100,8 @@ interface Subject {
 }
 
 interface Display extends Disposable {
-  /** Something changed. */
-  update(): void
+  /** Something changed, by this event. */
+  update(event?: LocaldEvent | EventSnapshot): void
   /** A line that stays. */
   say(line: string): void
 }
@@ -133,23 +141,36 @@ function liveDisplay({ output, now }: CommandContext, followed: FollowedOrder, s
 
 function lineDisplay({ output, now }: CommandContext, followed: FollowedOrder, subject: Subject): Display {
   const changes = new ChangeLines()
-  let isFirst = true
   return {
-    update: () => {
+    update: (event) => {
       const { services } = subject.project()
       for (const snapshot of subject.concerned()) {
         const label = labelIn(services, snapshot)
-        // What is where it should be before anything has happened is no change.
-        if (isFirst && followed.isDone(snapshot)) changes.skip(label, snapshot)
-        if (isFirst || !isWorthALine(followed.request.kind, snapshot)) continue
+        if (isFromBefore(event, snapshot, followed)) changes.skip(label, snapshot)
+        if (!isAbout(event, snapshot) || !isWorthALine(followed.request.kind, snapshot)) continue
         const line = changes.next(label, snapshot, now())
         if (line !== null) output.note(line)
       }
-      isFirst = false
     },
     say: output.note,
     [Symbol.dispose]: () => {},
   }
+}
+
+/** Whether an instance was so before the order had any effect, and stays so as far as it goes. */
+function isFromBefore(
+  event: LocaldEvent | EventSnapshot | undefined,
+  snapshot: ServiceSnapshot,
+  { isDone }: FollowedOrder,
+): boolean {
+  // The answer to an order is newer than the events that led to it; the plan shows the time before them.
+  return event === undefined ? isDone(snapshot) : event.type === 'project.planned'
+}
+
+function isAbout(event: LocaldEvent | EventSnapshot | undefined, { name, instance }: ServiceSnapshot): boolean {
+  if (event === undefined) return false
+  if (event.type === 'snapshot') return true
+  return 'service' in event && event.service === name && event.instance === instance
 }
 
 /** An order that starts something passes through states that last for an instant, or were there before it. */

@@ -263,6 +263,44 @@ test('`up` prints each change to stderr, and the table to stdout', async () => {
   })
 })
 
+test('`up`, `restart` and `stop` in a pipe tell what changes, not what was before', async () => {
+  const before = shop(snapshot('gen', { state: 'completed' }), snapshot('web'), snapshot('api'))
+  const planned = { type: 'project.planned', project: 'p1', status: before }
+  const isUnderWay = shop(snapshot('gen', { state: 'starting' }), snapshot('web', down), snapshot('api'))
+  const lines = async (command: string, ...events: readonly object[]): Promise<readonly string[]> => {
+    await using daemon = await startFakeDaemon(
+      carryOut(command === 'stop' ? before : isUnderWay, (order) => [
+        ...(command === 'stop' ? [] : [planned]),
+        {
+          type: 'order.accepted',
+          project: 'p1',
+          order: order.order,
+          kind: order.kind,
+          services: ['gen', 'web', 'api'],
+        },
+        ...events,
+        ended(order, 'done'),
+      ]),
+    )
+    return (await startMain([command], daemon).result).stderr.split('\n').slice(0, events.length)
+  }
+  const starting = snapshot('gen', { state: 'starting', health: { status: 'starting', source: 'process' }, run: 2 })
+  const done = snapshot('gen', { state: 'completed', run: 2 })
+  for (const command of ['up', 'restart']) {
+    expect(await lines(command, changed('service.starting', starting), changed('service.completed', done))).toEqual([
+      'gen starting',
+      'gen completed after 12ms',
+    ])
+  }
+  expect(
+    await lines(
+      'stop',
+      changed('service.stopping', snapshot('web', { state: 'stopping' })),
+      changed('service.stopped', snapshot('web', down)),
+    ),
+  ).toEqual(['web stopping', 'web stopped'])
+})
+
 test('`up` reports who failed, how, and its last words', async () => {
   const dead = snapshot('web', {
     state: 'failed',
