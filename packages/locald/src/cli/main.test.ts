@@ -313,10 +313,12 @@ test('`up` reports who failed, how, and its last words', async () => {
       ended(order, 'failed', ['web: exited with code 3']),
     ]),
   )
-  const { code, stderr } = await startMain(['up'], daemon).result
+  const { code, stdout, stderr } = await startMain(['up'], daemon).result
   expect(code).toBe(1)
   expect(stderr).toContain('✗ web failed: exited with code 3\n  | the disk is made of cheese\n')
   expect(stderr).toContain('error: "locald up" failed: not everything came up')
+  // Once as it happens, and once in the report.
+  expect(`${stdout}${stderr}`.split('exited with code 3')).toHaveLength(3)
 })
 
 test('`up` that a later order took over says so', async () => {

@@ -9,21 +9,28 @@ import { describeService, isTroubled, labelIn } from './output/service-words.ts'
 /** Lines of output shown of each service that failed. */
 const lastLines = 15
 
+/** Those that `reportOutcome` tells about. */
+export function reportedServices({ ended, services }: OrderResult): readonly ServiceSnapshot[] {
+  return ended === null || ended.outcome === 'done' ? [] : services.filter(isTroubled)
+}
+
 /** Writes the report to stderr; returns the exit code. */
-export async function reportOutcome(
-  context: CommandContext,
-  client: ApiClient,
-  { ended, project, services }: OrderResult,
-): Promise<number> {
+export async function reportOutcome(context: CommandContext, client: ApiClient, result: OrderResult): Promise<number> {
+  const { ended, project } = result
   const { output, now } = context
   const { style } = output.side
   if (ended === null || ended.outcome === 'done') return exitCodes.ok
-  for (const snapshot of services.filter(isTroubled)) {
+  const told = new Set<string>()
+  let wasQuoted = true
+  for (const snapshot of reportedServices(result)) {
     const label = labelIn(project.services, snapshot)
-    output.note(`\n${style.red('✗')} ${style.bold(label)} ${describeService(snapshot, now())}`)
-    for (const line of await lastWords(client, context, label, snapshot)) {
-      output.note(`${style.dim('  |')} ${style.foreign(line.text)}`)
-    }
+    const words = await lastWords(client, context, label, snapshot)
+    const isQuoting = words.length > 0
+    if (isQuoting || wasQuoted) output.note('')
+    output.note(`${style.red('✗')} ${style.bold(label)} ${describeService(snapshot, now())}`)
+    for (const line of words) output.note(`${style.dim('  |')} ${style.foreign(line.text)}`)
+    wasQuoted = isQuoting
+    told.add(`${label}: ${snapshot.reason ?? ''}`)
   }
   const reasons = {
     failed: 'not everything came up',
@@ -31,7 +38,7 @@ export async function reportOutcome(
     superseded: 'superseded by a later order',
   }
   output.note(`\n${style.red(style.bold('error:'))} "locald ${ended.kind}" failed: ${reasons[ended.outcome]}`)
-  for (const problem of ended.problems) output.note(`  ${problem}`)
+  for (const problem of ended.problems) if (!told.has(problem)) output.note(`  ${problem}`)
   return exitCodes.failed
 }
 

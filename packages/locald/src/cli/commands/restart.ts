@@ -5,7 +5,7 @@ import { interruptedExit } from '../interrupted.ts'
 import { durationOption } from '../option-values.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
-import { reportOutcome, reportWarnings } from '../report-outcome.ts'
+import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
 
 export async function restart(context: CommandContext, call: Invocation): Promise<number> {
   const timeoutMs = durationOption(call, 'timeout')
@@ -26,6 +26,6 @@ export async function restart(context: CommandContext, call: Invocation): Promis
     return interruptedExit
   }
   reportWarnings(context, result.project)
-  printProject(context, result.project, call.flag('json'))
+  printProject(context, result.project, { isJson: call.flag('json'), reported: reportedServices(result) })
   return reportOutcome(context, client, result)
 }

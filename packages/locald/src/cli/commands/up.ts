@@ -7,7 +7,7 @@ import type { OrderResult } from '../follow-order.ts'
 import { definedVariables, durationOption, variableOptions } from '../option-values.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
-import { reportOutcome, reportWarnings } from '../report-outcome.ts'
+import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
 
 export async function up(context: CommandContext, call: Invocation): Promise<number> {
   const { output } = context
@@ -27,7 +27,7 @@ export async function up(context: CommandContext, call: Invocation): Promise<num
   if (!isWaiting) {
     const { randomUUID } = await import('node:crypto')
     const { status } = await client.order({ ...request, order: randomUUID() })
-    printProject(context, status, isJson)
+    printProject(context, status, { isJson })
     return exitCodes.ok
   }
   const result = await followOrder(context, client, {
@@ -41,13 +41,14 @@ export async function up(context: CommandContext, call: Invocation): Promise<num
     output.note('Detached: starting goes on in the background. See "locald status", end it with "locald stop"')
     return interruptedExit
   }
-  printProject(context, result.project, isJson)
+  printProject(context, result.project, { isJson, reported: reportedServices(result) })
   const code = await reportOutcome(context, client, result)
   if (code === exitCodes.ok && !isJson) noteNextSteps(context, result)
   return code
 }
 
 function noteNextSteps({ output }: CommandContext, { services }: OrderResult): void {
+  if (services.length === 0) return
   const { style } = output.side
   const addresses = services.flatMap(({ url, state }) => (url === null || state !== 'running' ? [] : [url]))
   output.note('')

@@ -54,7 +54,7 @@ async function waitFor(
 
 function report(context: CommandContext, call: Invocation, { project, services }: Waited): number {
   const { output, now } = context
-  if (call.flag('json')) printProject(context, project, true)
+  if (call.flag('json')) printProject(context, project, { isJson: true })
   const missing = services.filter((snapshot) => !isReady(snapshot) || isTroubled(snapshot))
   if (missing.length === 0) return exitCodes.ok
   const { style } = output.side

@@ -185,6 +185,18 @@ describe('tables', () => {
     ])
   })
 
+  test('renderServices() of what is stopped says nothing of its last life; of nothing, that there is nothing', () => {
+    const stopped = snapshot({ state: 'stopped', health: none, pid: null, restarts: 4 })
+    const [, row = ''] = renderServices([stopped], { width: null, style: plain, now })
+    expect(row.split(/ {2,}/)).toEqual(['web', 'stopped', '-', '-', '21233', '-', '-', 'http://127.0.0.1:21233'])
+    expect(renderServices([], { width: null, style: plain, now })).toEqual(['No services are defined'])
+  })
+
+  test('renderServices() leaves out the remark on what is reported elsewhere', () => {
+    const lines = renderServices([failed, waiting], { width: null, style: plain, now, isReported: (s) => s === failed })
+    expect(lines.slice(3)).toEqual(['', 'api: waiting for db (starting)'])
+  })
+
   test('renderServices() keeps name, state, health and port in 40 columns', () => {
     const [titles = '', row = ''] = renderServices([snapshot({})], { width: 40, style: plain, now })
     expect(titles.split(/ +/)).toEqual(expect.arrayContaining(['NAME', 'STATE', 'HEALTH', 'PORT']))
@@ -246,6 +258,16 @@ describe('progress', () => {
       for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 3))
     }
     expect(renderProgress({ ...view, services, height: 10 }).at(-1)).toBe('  and 43 more')
+  })
+
+  test('renderProgress() shows what a service does beside the longest name', () => {
+    const long = snapshot({ name: 'a'.repeat(63), state: 'starting', health: none })
+    const view = { title: `Starting ${'p'.repeat(60)}`, services: [long, waiting], isDone: isReady, startedAt: now }
+    const [head = '', ...lines] = renderProgress({ ...view, now: now + 1000, width: 60, height: 9, style: plain })
+    expect(head).toMatch(/^Starting p+…  0\/2  1\.0s$/)
+    expect(lines[0]).toMatch(/^. a{29}…  starting  /)
+    expect(lines[1]).toContain('waiting for db')
+    for (const line of [head, ...lines]) expect(textWidth(line)).toBeLessThanOrEqual(60)
   })
 
   test('ChangeLines gives one line for each change', () => {

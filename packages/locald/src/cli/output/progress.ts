@@ -44,13 +44,15 @@ export const redrawMs = 120
 export function renderProgress(view: ProgressView): readonly string[] {
   const { services, isDone, startedAt, now, width, height, style } = view
   const done = services.filter(isDone).length
-  const head = `${view.title}  ${done}/${services.length}  ${formatDuration(now - startedAt)}`
+  const counts = `  ${done}/${services.length}  ${formatDuration(now - startedAt)}`
+  const head = `${truncate(view.title, Math.max(1, width - textWidth(counts)))}${counts}`
   const room = Math.max(1, height - 2)
   // Those that are done have the least to tell.
   const order = [...services].sort((a, b) => Number(isDone(a)) - Number(isDone(b)))
   const shown = new Set(order.length > room ? order.slice(0, room - 1) : order)
   const labels = services.map((snapshot) => labelIn(services, snapshot))
-  const labelWidth = Math.max(0, ...labels.map(textWidth))
+  // What a service does has to be seen beside the longest name.
+  const labelWidth = Math.min(Math.floor(width / 2), Math.max(0, ...labels.map(textWidth)))
   const lines = services.flatMap((snapshot, index) =>
     shown.has(snapshot) ? [serviceLine(view, snapshot, labels[index] ?? '', labelWidth)] : [],
   )
@@ -64,7 +66,7 @@ export function renderProgress(view: ProgressView): readonly string[] {
 
 function serviceLine(view: ProgressView, snapshot: ServiceSnapshot, name: string, labelWidth: number): string {
   const { now, width, style, isDone } = view
-  const label = padEnd(name, labelWidth)
+  const label = padEnd(truncate(name, labelWidth), labelWidth)
   const alive = snapshot.state === 'stopping' ? (view.aliveOf?.(name) ?? null) : null
   const mark = isTroubled(snapshot) ? '✗' : isDone(snapshot) ? '✓' : isMoving(snapshot) ? frameAt(now) : '·'
   const since = alive?.since ?? (snapshot.state === 'starting' ? startOf(snapshot) : null)
@@ -73,7 +75,7 @@ function serviceLine(view: ProgressView, snapshot: ServiceSnapshot, name: string
   // Cut before painting: codes must stay whole.
   const rest = truncate(`${describeProgress(snapshot, now)}${time}${processes}`, width - textWidth(label) - 4)
   const paint = isDone(snapshot) ? style.green : paintFor(snapshot, style)
-  return `${paint(mark)} ${truncate(label, Math.max(1, width - 2))}${rest === '' ? '' : `  ${snapshot.state === 'waiting' ? style.dim(rest) : rest}`}`
+  return `${paint(mark)} ${label}${rest === '' ? '' : `  ${snapshot.state === 'waiting' ? style.dim(rest) : rest}`}`
 }
 
 function startOf({ started_at: startedAt }: ServiceSnapshot): number | null {

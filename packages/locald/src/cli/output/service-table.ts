@@ -16,15 +16,23 @@ const columns: readonly Column[] = [
   { title: 'URL', spare: 2 },
 ]
 
+export interface ServiceTableOptions extends TableOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** Of whom something else tells already what the columns do not say. Default nobody. */
+  readonly isReported?: (snapshot: ServiceSnapshot) => boolean
+}
+
 /** Lines: the table, then a remark for each service of which the columns do not say enough. */
-export function renderServices(
-  services: readonly ServiceSnapshot[],
-  options: TableOptions & { readonly now: number },
-): readonly string[] {
-  const { style, now } = options
+export function renderServices(services: readonly ServiceSnapshot[], options: ServiceTableOptions): readonly string[] {
+  const { style, now, isReported } = options
+  if (services.length === 0) return ['No services are defined']
   const rows = services.map((snapshot) => {
     const paint = paintFor(snapshot, style)
-    const restarts = snapshot.restarts === 0 ? '' : ` (${snapshot.restarts}×)`
+    // What is stopped was started anew, or ready, in a life that is over.
+    const isStopped = snapshot.state === 'stopped'
+    const restarts = snapshot.restarts === 0 || isStopped ? '' : ` (${snapshot.restarts}×)`
+    const readyAfterMs = isStopped ? null : snapshot.ready_after_ms
     return [
       { text: labelIn(services, snapshot), paint: style.bold },
       { text: `${snapshot.state}${restarts}`, paint },
@@ -32,13 +40,13 @@ export function renderServices(
       { text: snapshot.health.source ?? '-' },
       { text: snapshot.port === null ? '-' : String(snapshot.port) },
       { text: snapshot.pid === null ? '-' : String(snapshot.pid) },
-      { text: snapshot.ready_after_ms === null ? '-' : formatDuration(snapshot.ready_after_ms) },
+      { text: readyAfterMs === null ? '-' : formatDuration(readyAfterMs) },
       { text: snapshot.url ?? '-', paint: style.cyan },
     ]
   })
   const remarks = services.flatMap((snapshot) => {
     const label = labelIn(services, snapshot)
-    const remark = remarkOn(snapshot, now)
+    const remark = isReported?.(snapshot) === true ? null : remarkOn(snapshot, now)
     const lines = remark === null ? [] : [`${style.bold(label)}: ${remark}`]
     return [
       ...lines,

@@ -70,7 +70,9 @@ export function paintFor(snapshot: ServiceSnapshot, style: Style): (text: string
 
 function describeWaiting({ waiting_for: unmet }: ServiceSnapshot): string {
   if (unmet.length === 0) return 'waiting'
-  return `waiting for ${unmet.map(({ service, reason }) => (reason === '' ? service : `${service} (${reason})`)).join(', ')}`
+  // That the other waits as well is seen where the other stands.
+  const isTelling = (reason: string): boolean => reason !== '' && reason !== 'waiting'
+  return `waiting for ${unmet.map(({ service, reason }) => (isTelling(reason) ? `${service} (${reason})` : service)).join(', ')}`
 }
 
 function describeRunning({ health, ready_after_ms: readyAfterMs }: ServiceSnapshot): string {
