@@ -1,6 +1,14 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import type { LogLine } from '@locald/protocol'
 import { expect, test } from 'vitest'
+import { listenUnixSocket } from '../lib/unix-socket.ts'
 import { createApiClient } from './api-client.ts'
 import { NobodyListens } from './request-errors.ts'
 import { eventText, startFakeDaemon } from './testing/fake-daemon.ts'
@@ -213,4 +221,29 @@ test('logs that are aborted end at once', async () => {
     abort.abort()
   }
   expect(seen).toEqual(['1'])
+})
+
+test('a daemon that is too busy to accept anybody is waited for', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'ac-'))
+  const socket = join(home, 'api.sock')
+  const fd = listenUnixSocket(socket)
+  const waiting: Socket[] = []
+  for (let isFull = false; !isFull;) {
+    const one = connect(socket)
+    waiting.push(one)
+    isFull = await new Promise((resolve) => {
+      one.once('connect', () => resolve(false))
+      one.once('error', () => resolve(true))
+    })
+  }
+  const answer = createApiClient({ socket }).server()
+  const server = createServer((_, response) => response.end('{"daemon":null}'))
+  setTimeout(() => server.listen({ fd }), 60)
+  expect(await answer).toEqual({ daemon: null })
+  for (const one of waiting) one.destroy()
+  const closed = once(server, 'close')
+  server.close()
+  server.closeAllConnections()
+  await closed
+  rmSync(home, { recursive: true })
 })

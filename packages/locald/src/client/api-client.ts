@@ -75,6 +75,9 @@ export interface ApiClientOptions {
   readonly delaysMs?: readonly number[]
 }
 
+/** One wait before each request that is sent again. */
+const retriesMs: readonly number[] = [0, 20, 50, 100, 200, 400, 800, 1600]
+
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const { socket, timeoutMs = 30_000, delaysMs } = options
   let seenVersion: string | undefined
@@ -87,7 +90,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 
   async function ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
     // A daemon that is replaced takes unanswered requests with it. All of them may be sent again: orders carry an id.
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 0; ; attempt += 1) {
       try {
         const request = { socket, method, path: `${apiPrefix}${path}`, timeoutMs, body }
         const { status, headers, text } = await sendPlainRequest(request)
@@ -97,7 +100,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       } catch (error) {
         if (error instanceof NobodyListens) throw unreachable(error)
         if (!(error instanceof ConnectionLost)) throw error
-        if (attempt === 5) throw unreachable(error)
+        const delay = retriesMs[attempt]
+        if (delay === undefined) throw unreachable(error)
+        // Most of all for a socket whose backlog is full.
+        await new Promise((resolve) => setTimeout(resolve, delay))
       }
     }
   }

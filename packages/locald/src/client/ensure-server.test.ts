@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { installationFor } from '../lib/installation.ts'
@@ -44,7 +44,7 @@ function createRig(program = keeper): Rig {
     start: { installation: installationFor(env), keeperProgram, env, timeoutMs: 10_000 },
     starts: () => readFileSync(join(home, 'starts'), 'utf8').trimEnd().split('\n'),
     [Symbol.asyncDispose]: async () => {
-      const pids = readFileSync(join(home, 'pids'), 'utf8').trimEnd().split('\n').map(Number)
+      const pids = readFileSync(join(home, 'pids'), 'utf8').split('\n').filter(Boolean).map(Number)
       for (const pid of pids) await killed(pid)
       rmSync(home, { recursive: true, force: true })
     },
@@ -146,4 +146,40 @@ test('a socket path over the limit of the system names what to shorten', async (
   const error = await rejection(isListening(installation))
   expect(error.code).toBe('path_too_long')
   expect(error.hint).toContain(`Shorten "/tmp/${'x'.repeat(100)}"`)
+})
+
+test('a LOCALD_HOME is meant from where the caller is', async () => {
+  await using rig = createRig()
+  const env = { ...rig.start.env, LOCALD_HOME: relative(process.cwd(), rig.home) }
+  await ensureServer({ ...rig.start, installation: installationFor(env), env })
+  expect(await isListening(rig.start.installation)).toBe(true)
+})
+
+test.each([
+  ['a place in which nobody can make a directory', '/proc/nowhere'],
+  ['a file', '/dev/null'],
+])('%s is refused as a LOCALD_HOME', async (_, home) => {
+  const env = { LOCALD_HOME: home }
+  const error = await rejection(
+    ensureServer({ installation: installationFor(env), env, keeperProgram: '/nonexistent', timeoutMs: 1_000 }),
+  )
+  expect(error.code).toBe('directory_refused')
+  expect(error.message).toContain(home)
+})
+
+test('a log that cannot be written is a refusal, not a fault of ours', async () => {
+  await using rig = createRig()
+  mkdirSync(rig.start.installation.keeperLog, { recursive: true })
+  const error = await rejection(ensureServer(rig.start))
+  expect(error.code).toBe('directory_refused')
+  expect(error.message).toContain(rig.start.installation.keeperLog)
+  writeFileSync(join(rig.home, 'pids'), '') // No keeper was started.
+})
+
+test.runIf(process.getuid?.() === 0)('nobody is trusted who listens in a directory of another user', async () => {
+  await using rig = createRig()
+  await ensureServer(rig.start)
+  chownSync(rig.start.installation.runtime, 4242, 4242)
+  expect((await rejection(isListening(rig.start.installation))).code).toBe('directory_refused')
+  expect((await rejection(ensureServer(rig.start))).code).toBe('directory_refused')
 })

@@ -2,13 +2,15 @@
 import { spawn } from 'node:child_process'
 import { watch } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorKinds, LocaldError } from '@locald/protocol'
 import type { ErrorCode } from '@locald/protocol'
 import type { Installation } from '../lib/installation.ts'
-import { ownDirectory } from './own-directory.ts'
+import { ownDirectory, unusable } from './own-directory.ts'
 import { checkSocketPath } from './socket-path.ts'
 import { readLines } from './text-lines.ts'
 import { crashLoopLines, whyUnreachable } from './why-unreachable.ts'
@@ -34,7 +36,7 @@ export async function isListening(installation: Installation): Promise<boolean> 
       resolve(true)
     })
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve(false)
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'ENOTDIR') resolve(false)
       else if (error.code === 'EAGAIN') resolve(true)
       else reject(cannotReach(installation, error))
     })
@@ -75,7 +77,7 @@ async function setJournalAside({ journal }: Installation): Promise<void> {
 /** Resolves with what the new keeper says on its fourth descriptor. */
 async function startKeeper(start: ServerStart, giveUp: AbortSignal): Promise<'ready' | 'held'> {
   const { installation, keeperProgram, again } = start
-  const log = await open(installation.keeperLog, 'a', 0o600)
+  const log = await openLog(installation.keeperLog)
   try {
     const child = spawn(process.execPath, [keeperProgram, ...(again === undefined ? [] : ['--retry'])], {
       detached: true,
@@ -104,6 +106,14 @@ async function startKeeper(start: ServerStart, giveUp: AbortSignal): Promise<'re
   }
 }
 
+async function openLog(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'a', 0o600)
+  } catch (error) {
+    throw unusable(`the file "${file}"`, error)
+  }
+}
+
 async function firstLine(stream: Readable): Promise<string | undefined> {
   try {
     for await (const line of readLines(stream)) return line
@@ -119,7 +129,8 @@ function keeperEnvironment(env: ServerStart['env']): Record<string, string> {
   const kept: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || name.startsWith('NODE_') || name.startsWith('npm_')) continue
-    kept[name] = value
+    // It works in another directory.
+    kept[name] = name === 'LOCALD_HOME' && value !== '' ? resolve(value) : value
   }
   return kept
 }

@@ -29,7 +29,8 @@ export function reasonFor(error: unknown, isTorn = false): Error {
     return new LocaldError('daemon_unreachable', 'The daemon does not answer', { cause: error })
   }
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') return new NobodyListens(error)
+  // ENOTDIR: a directory of its path is something else.
+  if (code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ENOTDIR') return new NobodyListens(error)
   // EAGAIN: the backlog of a unix socket is full; somebody listens, but has not accepted for long.
   if (isTorn || code === 'ECONNRESET' || code === 'EPIPE' || code === 'EAGAIN' || code === 'ECONNABORTED') {
     return new ConnectionLost(error)
