@@ -193,7 +193,7 @@ export class ListenerWatch implements Disposable {
     if (performance.now() - this.#lookedAt > maxAgeMs) await this.#look()
     if (this.#disposed) return
     this.#reconsider(run)
-    this.#resolve([run])
+    this.#resolve([run], maxAgeMs > freshMs ? maxAgeMs : 0)
     this.#refreshView(run)
   }
 
@@ -290,7 +290,7 @@ export class ListenerWatch implements Disposable {
   }
 
   /** Looks for the owners of all sockets whose turn it is, among the processes of these runs. */
-  #resolve(runs: readonly Watched[]): void {
+  #resolve(runs: readonly Watched[], maxAgeMs: number = 0): void {
     const now = performance.now()
     const due = new Map<Watched, Set<number>>()
     for (const run of runs) {
@@ -298,7 +298,7 @@ export class ListenerWatch implements Disposable {
       if (inodes.size > 0) due.set(run, inodes)
     }
     if (due.size === 0) return
-    this.#search(due, this.#processes.refresh(), noEvidence)
+    this.#search(due, this.#processes.refresh(maxAgeMs), noEvidence)
     for (const [run, inodes] of due) if (run.isOnPort) this.#giveUp(run, inodes, due)
     const wasDeep = this.#searchDeep(due, now)
     for (const [run, inodes] of due) for (const inode of inodes) this.#countTry(run, inode, wasDeep)

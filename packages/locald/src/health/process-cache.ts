@@ -10,9 +10,14 @@ import type { ProcessEntry, ProcessTable } from '../lib/process-source.ts'
  */
 export class ProcessCache {
   readonly #entries = new Map<number, ProcessEntry>()
+  #refreshedAt = Number.NEGATIVE_INFINITY
 
-  refresh(): ProcessTable {
+  /** As it is now, or was this many milliseconds ago. Default: now. */
+  refresh(maxAgeMs: number = 0): ProcessTable {
     if (process.platform !== 'linux') return readProcesses()
+    const now = performance.now()
+    if (now - this.#refreshedAt < maxAgeMs) return this.#entries
+    this.#refreshedAt = now
     const present = new Set<number>()
     for (const name of readdirSync('/proc')) {
       const pid = Number(name)
