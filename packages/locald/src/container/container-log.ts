@@ -48,10 +48,48 @@ export async function recordOutput(following: LogFollowing): Promise<void> {
     abortSignal: signal,
   })
   const parser = createLogParser(tty)
+  const sieve = new Sieve(recorded.last)
   for await (const part of stream) {
     const bytes = typeof part === 'string' ? Buffer.from(part) : part
-    const fresh = parser.push(bytes).filter(({ stream: name, at }) => at > (recorded.last[name] ?? -Infinity))
-    if (fresh.length === 0) continue
-    await output(log, joinMessages(fresh))
+    const fresh = parser.push(bytes).filter((message) => sieve.isNew(message))
+    if (fresh.length > 0) await output(log, joinMessages(fresh))
+  }
+}
+
+/** As many times are remembered of each stream; an engine repeats no more than what it reads at once. */
+const rememberedTimes = 4096
+
+interface SeenStream {
+  last: number
+  /** What comes was there before, until something later comes. */
+  isResuming: boolean
+  readonly times: Set<number>
+}
+
+/**
+ * Tells what is new: after a break everything later than what is recorded; and of one stream everything but what an engine
+ * repeats when it begins a new file (Docker 20.10 does). A clock that was set back is no repetition.
+ */
+export class Sieve {
+  readonly #streams = new Map<OutputStream, SeenStream>()
+
+  constructor(recorded: RecordedOutput['last']) {
+    for (const stream of ['stdout', 'stderr', 'pty'] as const) {
+      const last = recorded[stream]
+      if (last !== undefined) this.#streams.set(stream, { last, isResuming: true, times: new Set() })
+    }
+  }
+
+  isNew({ stream, at }: Pick<LogMessage, 'stream' | 'at'>): boolean {
+    const seen = this.#streams.get(stream) ?? { last: -Infinity, isResuming: false, times: new Set<number>() }
+    this.#streams.set(stream, seen)
+    if (at < seen.last && seen.times.has(at)) seen.isResuming = true
+    if (seen.isResuming && at <= seen.last) return false
+    seen.isResuming = false
+    seen.last = at
+    seen.times.add(at)
+    const [oldest] = seen.times
+    if (seen.times.size > rememberedTimes && oldest !== undefined) seen.times.delete(oldest)
+    return true
   }
 }

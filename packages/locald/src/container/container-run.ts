@@ -67,7 +67,6 @@ export class ContainerRun {
   /** What is recorded so far; null: not known yet. */
   #recorded: RecordedOutput | null = null
   #recording: Promise<void> | null = null
-  #isRecorded = false
   #lastOutputAt = 0
   #ending: Ending | null = null
   #finishing: Promise<void> | null = null
@@ -287,10 +286,9 @@ export class ContainerRun {
 
   /** Records what it writes until its end, unless that is done or being done. */
   #record(): void {
-    if (this.#recording !== null || this.#isRecorded || this.#identity === null) return
+    if (this.#recording !== null || this.#identity === null) return
     this.#lastOutputAt = performance.now()
-    this.#recording = this.#recordAll(this.#identity)
-      .then(() => void (this.#isRecorded = true))
+    this.#recording = this.#recordWhileRunning(this.#identity)
       .catch((error: unknown) => {
         if (this.#letGo.signal.aborted) return
         this.#host.logger.log('warn', 'The output of a container broke off', { run: this.run, error })
@@ -298,9 +296,18 @@ export class ContainerRun {
       .finally(() => (this.#recording = null))
   }
 
-  async #recordAll({ id, name }: ContainerIdentity): Promise<void> {
+  /** A stream may end before the container: the engine changed to another file. */
+  async #recordWhileRunning(identity: ContainerIdentity): Promise<void> {
+    for (;;) {
+      await this.#recordOnce(identity)
+      if (this.#finishing !== null || this.#letGo.signal.aborted || !(await this.inspect()).State.Running) return
+      await sleep(retryMs, undefined, { ref: false })
+    }
+  }
+
+  async #recordOnce({ id, name }: ContainerIdentity): Promise<void> {
     const { recorder } = this.#host
-    const recorded = await this.#recordedSoFar()
+    let recorded = await this.#recordedSoFar()
     if (!recorded.hasStarted) {
       const { State } = await this.inspect()
       await recorder.record(this.#log, parseEngineTime(State.StartedAt), {
@@ -308,7 +315,8 @@ export class ContainerRun {
         run: this.run,
         container: name,
       })
-      this.#recorded = { ...recorded, hasStarted: true }
+      recorded = { ...recorded, hasStarted: true }
+      this.#recorded = recorded
     }
     const output = async (log: OutputTarget, chunks: readonly LogMessage[]): Promise<void> => {
       await recorder.output(log, chunks)
@@ -390,7 +398,6 @@ export class ContainerRun {
     if (info?.State.Running === true) {
       // Somebody restarted it by the engine's own means.
       this.#finishing = null
-      this.#isRecorded = false
       this.#record()
       return
     }
@@ -414,7 +421,13 @@ export class ContainerRun {
 
   /** Waits for what it wrote last. The engine closes the stream by itself; one that hangs is left. */
   async #outputEnd(): Promise<void> {
+    await this.#untilSilent()
+    // Once more: what was written around the end of a file of the engine's may have been passed over.
     this.#record()
+    await this.#untilSilent()
+  }
+
+  async #untilSilent(): Promise<void> {
     this.#lastOutputAt = performance.now()
     for (let left = this.#recording; left !== null; left = this.#recording) {
       await Promise.race([left, sleep(retryMs)])

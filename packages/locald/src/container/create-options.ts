@@ -19,9 +19,10 @@ export const labels = {
 
 /**
  * The engine keeps output until locald has recorded it, and so must not drop any of it; but it must not fill the disk either.
- * The driver `local` keeps every byte, `json-file` replaces what is not UTF-8.
+ * Who follows a log that is written quickly can miss what comes around the end of a file: they are long. The driver `local`
+ * keeps every byte, `json-file` replaces what is not UTF-8.
  */
-const logConfig = { Type: 'local', Config: { 'max-size': '100m', 'max-file': '2', compress: 'false' } }
+const logConfig = { Type: 'local', Config: { 'max-size': '512m', 'max-file': '2', compress: 'false' } }
 
 /** Where a container finds its notify socket. */
 const notifyPath = '/run/locald/notify.sock'
