@@ -13,7 +13,7 @@ const shared = {
   fixedExtension: true,
   clean: false,
 } as const
-const packages = { noExternal: [/.*/], external: [/^koffi$/, /^@lydell\//] }
+const packages = { noExternal: [/.*/], external: [/^koffi$/] }
 
 /** What dockerode builds images with and packs archives with, which locald does not do, and an ssh client, for which there is ssh. */
 const unused = new Set(['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs', 'tar-fs', '@balena/dockerignore', 'ssh2'])

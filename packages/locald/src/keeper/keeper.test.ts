@@ -211,7 +211,8 @@ describe.each(both)('a run on $name', ({ tty }) => {
     })
     const output = await rig.written(run, 'mark=')
     expect(output).toMatch(/SigBlk:\s0+\r?\n/)
-    expect(output).toMatch(/SigIgn:\s0+\r?\n/)
+    // Two signals of glibc's own (32, 33), which its posix_spawn leaves ignored and no program can use.
+    expect(output).toMatch(/SigIgn:\s0+(?:180000000)?\r?\n/)
     expect(output).toContain(`mark=${run}.`)
     expect(readdirSync(`/proc/${pid}/fd`).filter((fd) => !given.includes(fd))).toEqual(['0', '1', '2'])
     const [session, group] = [pid, other.pid].map((leader) =>

@@ -56,7 +56,7 @@ beforeAll(async () => {
     clean: false,
     dts: false,
     noExternal: [/.*/],
-    external: [/^koffi$/, /^@lydell\//],
+    external: [/^koffi$/],
     logLevel: 'error',
   })
   writeFileSync(join(built, 'daemon.cjs'), scriptedDaemon)

@@ -11,7 +11,8 @@ import type { FactBody } from './fact-log.ts'
 import type { LogStreams } from './log-streams.ts'
 import type { EndOrder, InputOrigin, Member, RecoveryEnd, RunInfo, SpawnOrder } from './protocol.ts'
 import type { RunEntry } from './runs-file.ts'
-import type { Exit, RunningProcess, StartOrder } from './start-process.ts'
+import type { ChildExit } from '../lib/child-exit.ts'
+import type { RunningProcess, StartOrder } from './start-process.ts'
 
 /** What a run needs from its keeper. */
 export interface RunHost {
@@ -79,7 +80,7 @@ export class Run {
   #terminal: TerminalDevice | null = null
   /** What was left of it when its keeper was lost; null when this keeper started it. */
   readonly #found: readonly Member[] | null
-  #exit: (Exit & { readonly at: number }) | null = null
+  #exit: (ChildExit & { readonly at: number }) | null = null
   #isRecorded = false
   #isExitTold = false
   #isEmptied = false
@@ -265,7 +266,7 @@ export class Run {
     this.#process?.resume()
   }
 
-  async #onExit(exit: Exit): Promise<void> {
+  async #onExit(exit: ChildExit): Promise<void> {
     this.#exit = { ...exit, at: Date.now() }
     // Not until the end of the output: a child that lives on can hold it open for days.
     this.#process?.drain()

@@ -1,19 +1,16 @@
 // Starts the program of a run, on a terminal or on pipes.
-import { spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
-import { constants } from 'node:os'
-import { duplicate, openPipe, setCloseOnExec, setNonBlocking, withLockLimit } from '../lib/native.ts'
+import { closeSync, constants } from 'node:fs'
+import { ChildReaper } from '../lib/child-exit.ts'
+import type { ChildExit } from '../lib/child-exit.ts'
+import { duplicate, openPipe, setNonBlocking, withLockLimit } from '../lib/native.ts'
+import { posixSpawn } from '../lib/posix-spawn.ts'
+import type { DescriptorAction } from '../lib/posix-spawn.ts'
+import { openPseudoTerminal, resizePseudoTerminal } from '../lib/pseudo-terminal.ts'
+import type { TerminalSize } from '../lib/pseudo-terminal.ts'
 import { InputQueue } from './input-queue.ts'
 import { OutputReader } from './output-reader.ts'
-import { forkTerminal, resizeTerminal } from './terminal.ts'
 import type { OutputStream } from './log-streams.ts'
 import type { SpawnOrder } from './protocol.ts'
-
-/** How a leader ended: one of the two is null. */
-export interface Exit {
-  readonly code: number | null
-  readonly signal: string | null
-}
 
 /** A program that was started, as long as it is of interest: also after its leader has ended. */
 export interface RunningProcess {
@@ -40,41 +37,40 @@ export interface StartOrder extends Pick<SpawnOrder, 'argv' | 'cwd' | 'env' | 't
   /** Must be done with the bytes when it returns; false asks for a pause until `resume`. */
   readonly onOutput: (stream: OutputStream, bytes: Uint8Array) => boolean
   /** The leader was reaped. */
-  readonly onExit: (exit: Exit) => void
+  readonly onExit: (exit: ChildExit) => void
 }
 
-/** Throws when the system cannot fork. Either way the program leads a new session and process group. */
+/** Throws when the system cannot start it. Either way the program leads a new session and process group. */
 export function startProcess(order: StartOrder): RunningProcess {
   return order.tty === null ? startOnPipes(order) : startOnTerminal(order, order.tty)
 }
 
-function startOnTerminal(order: StartOrder, size: { readonly cols: number; readonly rows: number }): RunningProcess {
-  const { program, cwd, env, onExit } = order
-  const { result: terminal, lockLimit } = withLockLimit(order.lockLimit, () =>
-    forkTerminal({
-      program,
-      args: order.argv.slice(1),
-      cwd,
-      env,
-      ...size,
-      onExit: (code, signal) =>
-        onExit(signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) }),
-    }),
-  )
-  // Before anything else is forked: a copy of the master in another service would keep this terminal alive.
-  setCloseOnExec(terminal.fd)
-  const ours = duplicate(terminal.fd)
+function startOnTerminal(order: StartOrder, size: TerminalSize): RunningProcess {
+  const { master, path } = openPseudoTerminal(size)
+  let started: Started
+  try {
+    // Opened by the leader of a new session, it becomes the terminal that controls it.
+    started = start(order, [
+      { open: path, flags: constants.O_RDWR, as: 0 },
+      { duplicate: 0, as: 1 },
+      { duplicate: 0, as: 2 },
+    ])
+    setNonBlocking(master)
+  } catch (error) {
+    closeSync(master)
+    throw error
+  }
+  const ours = duplicate(master)
   const input = new InputQueue(ours)
-  const output = new OutputReader(terminal.fd, 'pty', (bytes) => order.onOutput('pty', bytes))
+  const output = new OutputReader(master, 'pty', (bytes) => order.onOutput('pty', bytes))
   let isOpen = true
   return {
-    pid: terminal.pid,
-    lockLimit,
+    ...started,
     resume: () => output.resume(),
     drain: () => output.drain(),
     write: (bytes) => input.write(bytes),
     resize: (cols, rows) => {
-      if (isOpen) resizeTerminal(ours, cols, rows)
+      if (isOpen) resizePseudoTerminal(ours, { cols, rows })
       return isOpen
     },
     close: () => {
@@ -99,17 +95,11 @@ function startOnPipes(order: StartOrder): RunningProcess {
   try {
     const [stdin, stdout, stderr] = [open(), open(), open()]
     for (const fd of [stdin.write, stdout.read, stderr.read]) setNonBlocking(fd)
-    const { result: child, lockLimit } = withLockLimit(order.lockLimit, () =>
-      spawn(order.program, order.argv.slice(1), {
-        cwd: order.cwd,
-        env: order.env,
-        detached: true, // setsid
-        stdio: [stdin.read, stdout.write, stderr.write],
-      }),
-    )
-    child.on('error', () => {}) // told below, by the missing pid
-    if (child.pid === undefined) throw new Error(`Cannot start "${order.program}": the system refused to run it`)
-    child.on('exit', (code, signal) => order.onExit({ code, signal }))
+    const started = start(order, [
+      { duplicate: stdin.read, as: 0 },
+      { duplicate: stdout.write, as: 1 },
+      { duplicate: stderr.write, as: 2 },
+    ])
     const input = new InputQueue(stdin.write)
     const readers = [
       new OutputReader(stdout.read, 'pipe', (bytes) => order.onOutput('stdout', bytes)),
@@ -117,8 +107,7 @@ function startOnPipes(order: StartOrder): RunningProcess {
     ]
     opened.splice(0, opened.length, stdin.read, stdout.write, stderr.write)
     return {
-      pid: child.pid,
-      lockLimit,
+      ...started,
       resume: () => {
         for (const reader of readers) reader.resume()
       },
@@ -137,7 +126,13 @@ function startOnPipes(order: StartOrder): RunningProcess {
   }
 }
 
-function signalName(number: number): string {
-  const found = Object.entries(constants.signals).find(([, value]) => value === number)
-  return found?.[0] ?? `SIG${number}` // real-time signals have no names in Node
+type Started = Pick<RunningProcess, 'pid' | 'lockLimit'>
+
+/** The one of this process, whose signals it shares. */
+const reaper = new ChildReaper()
+
+function start(order: StartOrder, descriptors: readonly DescriptorAction[]): Started {
+  const { result: pid, lockLimit } = withLockLimit(order.lockLimit, () => posixSpawn({ ...order, descriptors }))
+  reaper.watch(pid, order.onExit)
+  return { pid, lockLimit }
 }
