@@ -1,6 +1,7 @@
 // The HTTP API: every route, what it reads of the request and what it answers.
 import { Hono } from 'hono'
 import type { Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { apiPrefix, errorKinds, LocaldError } from '@locald/protocol'
 import type { ErrorBody, LocaldEvent, ProjectSelector, RestartRequest } from '@locald/protocol'
 import type { Logger } from '../lib/logger.ts'
@@ -10,6 +11,12 @@ import { parseOrder } from './order-schema.ts'
 import { addRegistryRoutes } from './registry-routes.ts'
 import { eventStream, jsonLines, oneByOne } from './streams.ts'
 
+/** Twice what Linux lets a program have of arguments and environment, which is the most that an order carries. */
+const maxBodyBytes = 4 * 1024 * 1024
+
+/** What the system says when it lets nobody write. */
+const unwritable: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EROFS']
+
 export function createApi(control: DaemonControl, logger: Logger): Hono {
   const app = new Hono()
   const v1 = app.basePath(apiPrefix)
@@ -18,6 +25,11 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
     await next()
     context.res.headers.set('locald-version', control.version)
   })
+  const tooLarge = new LocaldError(
+    'request_invalid',
+    `Cannot read the request: it is larger than ${maxBodyBytes} bytes`,
+  )
+  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => answer(c, tooLarge, 413) }))
 
   v1.get('/server', (c) => c.json(control.server()))
   v1.post('/server/stop', (c) => {
@@ -46,10 +58,26 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
 
   addRegistryRoutes(v1, control.registry)
 
-  app.notFound((c) => answer(c, new LocaldError('request_invalid', `Cannot serve "${c.req.path}": no such route`), 404))
+  app.notFound((c) => {
+    const { path, method } = c.req
+    const methods = [...new Set(app.routes.filter((route) => route.path === path).map((route) => route.method))]
+    if (methods.length === 0) {
+      return answer(c, new LocaldError('request_invalid', `Cannot serve "${path}": no such route`), 404)
+    }
+    c.header('allow', methods.join(', '))
+    const message = `Cannot ${method} "${path}": it takes ${methods.join(' and ')}`
+    return answer(c, new LocaldError('request_invalid', message), 405)
+  })
   app.onError((error, c) => {
     if (error instanceof LocaldError) return answer(c, error, errorKinds[error.code].status)
     logger.log('error', 'A request failed', { method: c.req.method, path: c.req.path, error })
+    if ('code' in error && unwritable.includes(error.code)) {
+      const refused = new LocaldError('directory_refused', `Cannot store anything: ${error.message}`, {
+        cause: error,
+        hint: 'Make room on the disk that holds the state of locald; what runs goes on',
+      })
+      return answer(c, refused, errorKinds.directory_refused.status)
+    }
     const unexpected = new LocaldError('internal', `Cannot answer: ${error.message}`, {
       hint: 'This is a fault of locald; its log has the details: locald server status',
     })
@@ -104,7 +132,7 @@ async function events(c: Context, control: DaemonControl): Promise<Response> {
 async function logs(c: Context, control: DaemonControl): Promise<Response> {
   const abort = new AbortController()
   const lines = await control.logs(logsRequestOf(c), abort.signal)
-  return new Response(jsonLines(lines, abort), { headers: { 'content-type': 'application/x-ndjson' } })
+  return new Response(await jsonLines(lines, abort), { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
 async function attach(c: Context, control: DaemonControl): Promise<Response> {
@@ -120,11 +148,15 @@ async function attach(c: Context, control: DaemonControl): Promise<Response> {
     ...(cursor === undefined ? {} : { cursor }),
   }
   const messages = await control.attach(request, abort.signal)
-  return new Response(jsonLines(oneByOne(messages), abort), { headers: { 'content-type': 'application/x-ndjson' } })
+  return new Response(await jsonLines(oneByOne(messages), abort), {
+    headers: { 'content-type': 'application/x-ndjson' },
+  })
 }
 
 function logsRequestOf(c: Context): LogsRequest {
-  const [tail, since, until, run] = ['tail', 'since', 'until', 'run'].map((name) => numberOf(c, name))
+  const [since, until] = ['since', 'until'].map((name) => numberOf(c, name))
+  const tail = wholeNumberOf(c, 'tail', 0)
+  const run = wholeNumberOf(c, 'run', Number.MIN_SAFE_INTEGER)
   const [grep, cursor] = ['grep', 'cursor'].map((name) => c.req.query(name))
   return {
     ...selectorOf(c),
@@ -142,7 +174,7 @@ function logsRequestOf(c: Context): LogsRequest {
 function selectorOf(c: Context): ProjectSelector {
   const [dir, file] = [c.req.query('dir'), c.req.query('file')]
   for (const [name, path] of Object.entries({ dir, file })) {
-    if (path !== undefined && !path.startsWith('/')) {
+    if (path !== undefined && (!path.startsWith('/') || path.includes('\0'))) {
       throw new LocaldError('request_invalid', `Cannot use "${path}" as ${name}: it is not an absolute path`)
     }
   }
@@ -157,6 +189,15 @@ function required(c: Context, name: string): string {
 
 function numberOf(c: Context, name: string): number | undefined {
   return numberIn(name, c.req.query(name))
+}
+
+function wholeNumberOf(c: Context, name: string, least: number): number | undefined {
+  const value = numberOf(c, name)
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return value
+  throw new LocaldError(
+    'request_invalid',
+    `Cannot use "${value}" as ${name}: it is not a whole number that makes sense`,
+  )
 }
 
 function numberIn(name: string, text: string | undefined): number | undefined {

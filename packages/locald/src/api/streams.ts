@@ -6,15 +6,16 @@ const eventsQueued = 20_000
 
 /**
  * One JSON value a line. Asks for the next values only when the reader has taken the last chunk, and sends what it has as soon
- * as the source pauses.
+ * as the source pauses. Rejects with what the source objects to before it has begun to wait for anything.
  */
-export function jsonLines(
+export async function jsonLines(
   batches: AsyncIterable<readonly unknown[]>,
   abort: AbortController,
-): ReadableStream<Uint8Array> {
+): Promise<ReadableStream<Uint8Array>> {
   const iterator = batches[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
-  let upcoming: Promise<IteratorResult<readonly unknown[]>> | null = null
+  let upcoming: Promise<IteratorResult<readonly unknown[]>> | null = iterator.next()
+  await Promise.race([upcoming, pause()])
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
