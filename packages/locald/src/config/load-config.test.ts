@@ -537,3 +537,34 @@ test('loadConfig() reads 200 services in no time', async () => {
   expect(result.diagnostics.map(({ code }) => code)).toEqual(['cycle'])
   expect(performance.now() - started).toBeLessThan(2000)
 })
+
+test('loadConfig() reads a container: its own directory, no terminal unless it is asked for, and no more than is written', async () => {
+  const { web, term } = await services(`
+[services.web]
+image = "redis:7"
+container_port = [80, 443]
+workdir = "/data"
+stop_signal = "INT"
+[services.term]
+image = "redis:7"
+tty = true
+`)
+  expect(web).toMatchObject({
+    type: 'container',
+    listening: 'must',
+    workdir: dir,
+    tty: false,
+    container: { image: 'redis:7', ports: [80, 443], volumes: [], workdir: '/data', stopSignal: 'SIGINT' },
+  })
+  expect(term).toMatchObject({ listening: 'never', tty: true, container: { ports: [] } })
+  expect(term?.container).not.toHaveProperty('stopSignal')
+})
+
+test('loadConfig() refuses what a container cannot have: a directory of the project to work in, a port that leads nowhere', async () => {
+  const { diagnostics } = await loadToml(`[services.web]
+image = "redis:7"
+workdir = "./data"
+port = 3000
+`)
+  expect(brief(diagnostics)).toEqual(['3:11 bad-value', '4:8 conflict'])
+})
