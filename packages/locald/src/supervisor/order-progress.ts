@@ -26,6 +26,7 @@ export function progressOf(order: Order, view: OrderView): OrderProgress {
   const superseded = Object.keys(order.superseded).length
   const taken = superseded > 0 && superseded === order.keys.length
   if (!taken && goals.some(([, goal]) => goal === 'unsettled')) return { open: true }
+  if (!taken && order.leaving?.some((key) => isLeaving(view.instances.get(key)))) return { open: true }
   const problems: string[] = []
   for (const [key, goal] of goals) {
     const settled = goal === 'waiting' ? waitingGoal(key, view) : goal
@@ -33,6 +34,11 @@ export function progressOf(order: Order, view: OrderView): OrderProgress {
     if (typeof settled === 'object') problems.push(`${view.labelOf(key)}: ${settled.problem}`)
   }
   return { open: false, outcome: superseded > 0 ? 'superseded' : problems.length > 0 ? 'failed' : 'done', problems }
+}
+
+/** Not one that a later order has taken back. */
+function isLeaving(instance: Instance | undefined): boolean {
+  return instance !== undefined && isActive(instance) && !instance.memory.wanted
 }
 
 function waitingGoal(key: string, view: OrderView): { readonly problem: string } | null {

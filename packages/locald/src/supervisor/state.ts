@@ -17,6 +17,8 @@ export interface Order {
   readonly timeoutAt: number | null
   /** Keys that a later order took over, with the kind of that order. */
   readonly superseded: Readonly<Record<string, OrderKind>>
+  /** up: keys of what is no longer configured, and has to be gone afterwards. */
+  readonly leaving?: readonly string[]
   /** stop: ports that have to be free afterwards. `isOwn`: its service was seen listening there. */
   readonly ports?: readonly {
     readonly key: string

@@ -440,9 +440,10 @@ export class Supervisor implements Disposable {
     const starting = this.#servicesToStart(project, request.services, changed)
     const keys = keysOf(plan, request.services)
     const timeoutAt = request.timeoutMs === null ? null : this.#deps.clock.now() + request.timeoutMs
-    const order: Order = { id: request.order, kind: request.kind, project, keys, timeoutAt, superseded: {} }
-    this.#order(order, () => {
-      this.#retire(project, keysOf({ services: leaving }, new Set(leaving.map((s) => s.name))))
+    const gone = keysOf({ services: leaving }, new Set(leaving.map((s) => s.name)))
+    const { order: id, kind } = request
+    this.#order({ id, kind, project, keys, timeoutAt, superseded: {}, leaving: gone }, () => {
+      this.#retire(project, gone)
       for (const key of keys) {
         const instance = this.#instance({ project, key })
         const name = splitInstanceKey(key).service
