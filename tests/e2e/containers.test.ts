@@ -397,6 +397,7 @@ stop_timeout = "0s"`,
     expect(late.ready_after_ms).toBeGreaterThan(900)
     const inward = await project.waitFor('inward', (service) => service.health.status === 'unhealthy')
     expect(inward.health.message).toMatch(/Listens on 127\.0\.0\.1:80 in the container.*0\.0\.0\.0/u)
+    expect((await project.locald('why', 'inward')).stdout).toContain('Let it listen on 0.0.0.0:80 in the container')
   })
 
   test('may be asked by http, from outside', async () => {
@@ -556,6 +557,8 @@ describe('without an engine', () => {
     expect(box).toMatchObject({ state: 'failed' })
     expect(box.reason).toMatch(/^no Docker engine runs .*\/nowhere\/docker\.sock.*start one: /u)
     expect((await project.service('fine')).health.status).toBe('healthy')
+    const why = await project.locald('why', 'box')
+    expect(why.stdout.split('\n').slice(0, 3).join('\n')).toContain('no Docker engine runs')
   })
 
   test.skipIf(whyNoDocker !== null)('it is found when it is there at the next start', async () => {

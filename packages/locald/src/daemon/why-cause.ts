@@ -112,8 +112,11 @@ function endedCause(facts: WhyFacts, rival: Rival | null, { logs, again }: Steps
   }
   const remedy = written === null ? null : remedyFor(written, facts, rival)
   const later = snapshot.state === 'backoff' ? 'It is started again by itself' : again
+  const isContainer = facts.service.config.container !== undefined
   const silence =
-    written === null && hasRun ? `It wrote nothing. Run its command by hand in ${facts.service.config.workdir}` : null
+    written === null && hasRun && !isContainer
+      ? `It wrote nothing. Run its command by hand in ${facts.service.config.workdir}`
+      : null
   return {
     evidence: written,
     advice: [remedy, silence, written === null ? null : logs, later].filter((step) => step !== null),
@@ -128,6 +131,12 @@ function refusalAdvice(facts: WhyFacts, reason: string): string | null {
   if (reason.includes('env file')) return `Put that file right, or take it out of "env_file" (${placeOf(facts)})`
   if (reason.endsWith('is not executable'))
     return `Make it executable (chmod +x), or correct the command (${placeOf(facts)})`
+  if (reason.startsWith('cannot pull the image'))
+    return `Correct "image" (${placeOf(facts)}), or log in to its registry: docker login`
+  if (reason.startsWith('command not found in the image'))
+    return `Correct the command or the entrypoint (${placeOf(facts)}): they are looked for in the image`
+  if (/^(?:no Docker engine|this user may not use the Docker engine|the Docker engine at)/u.test(reason))
+    return `Start an engine, or name another one: DOCKER_HOST`
   if (/^port \d+ is held by/u.test(reason)) return `End that process, or choose another port (${placeOf(facts)})`
   return null
 }
@@ -194,6 +203,8 @@ function checkAdvice(message: string, facts: WhyFacts): readonly string[] {
   if (elsewhere !== undefined) {
     return [`Set port = ${elsewhere} (${placeOf(facts)}), or let its command listen on $PORT, such as --port $PORT`]
   }
+  const container = containerAdvice(message, facts)
+  if (container !== null) return [container]
   const status = / answered (\d{3})$/u.exec(message)?.[1]
   if (status === '404') return [`Correct "path" of its health_check (${placeOf(facts)}), or let it answer there`]
   if (status === '401' || status === '403')
@@ -216,6 +227,16 @@ function checkAdvice(message: string, facts: WhyFacts): readonly string[] {
     ]
   }
   return []
+}
+
+/** For a published port behind which nobody can be reached. */
+function containerAdvice(message: string, facts: WhyFacts): string | null {
+  const inward = /^Listens on .*:(\d+) in the container, where nobody/u.exec(message)?.[1]
+  if (inward !== undefined) return `Let it listen on 0.0.0.0:${inward} in the container`
+  const silent = /^Nothing listens on port (\d+) in the container/u.exec(message)?.[1]
+  return silent === undefined
+    ? null
+    : `Let it listen on port ${silent} in the container ($PORT there), or correct "container_port" (${placeOf(facts)})`
 }
 
 /** `locald.toml:12`. */

@@ -112,6 +112,10 @@ function probeOf({ service, snapshot, instance, lastCheck }: WhyFacts): WhyAnswe
 
 function inferredProbe({ config }: ServicePlan): string {
   if (config.type === 'task') return 'It is healthy when it exits with code 0'
+  if (config.container !== undefined) {
+    const otherwise = config.listening === 'must' ? 'something listens on its port inside' : 'it has run for 1 s'
+    return `It is healthy when the HEALTHCHECK of its image says so; without one, when ${otherwise}`
+  }
   if (config.listening === 'must') return 'It is healthy when one of its processes listens on its port'
   if (config.listening === 'may') return 'It is healthy at its first listener, or when it has run for 1 s'
   return 'It is healthy when it has run for 1 s'
