@@ -95,10 +95,12 @@ describe('what cannot be answered', () => {
   })
 
   test('what is found wrong with a request for logs while reading begins is an answer, not a torn stream', async () => {
-    async function* refused(): AsyncGenerator<readonly LogLine[]> {
-      throw new LocaldError('request_invalid', 'This is not a cursor')
+    const refused: AsyncIterable<readonly LogLine[]> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.reject(new LocaldError('request_invalid', 'This is not a cursor')),
+      }),
     }
-    const answer = await apiOf({ logs: async () => refused() }).request('/v1/logs?cursor=x')
+    const answer = await apiOf({ logs: async () => refused }).request('/v1/logs?cursor=x')
     expect([answer.status, await errorOf(answer)]).toMatchObject([400, { message: 'This is not a cursor' }])
   })
 

@@ -1,4 +1,5 @@
 // Whole commands against a daemon of the test's making, or against none.
+import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import type { OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/proto
 import { expect, test } from 'vitest'
 import { eventText, startFakeDaemon } from '../client/testing/fake-daemon.ts'
 import type { FakeRequest } from '../client/testing/fake-daemon.ts'
+import { startTimeOf } from '../lib/process-tree.ts'
 import { main } from './main.ts'
 import { createOutput } from './output/output.ts'
 
@@ -217,6 +219,23 @@ test('`stop` and `server stop` succeed where nothing runs, and start nothing', a
   expect(await startMain(['stop'], project).result).toMatchObject({ code: 0, stderr: 'Nothing is running\n' })
   expect(await startMain(['server', 'stop'], project).result).toMatchObject({ code: 0 })
   expect(existsSync(project.home)).toBe(false)
+})
+
+test('`server stop` ends the keeper of a daemon that fails to answer', async () => {
+  const keeper = spawn('sleep', ['1000'], { stdio: 'ignore' })
+  const ended = once(keeper, 'exit')
+  await using daemon = await startFakeDaemon(({ path, json }) => {
+    if (path === '/v1/server') json({ daemon: null, keeper: { pid: keeper.pid, version: '1.2.3', started_at: at } })
+    else json({ error: { code: 'internal', message: 'Cannot answer: cheese' } }, 500)
+  })
+  mkdirSync(join(daemon.home, 'state'))
+  writeFileSync(join(daemon.home, 'state', 'keeper.lock'), `${keeper.pid} ${startTimeOf(keeper.pid ?? 0)}\n`)
+  const { code, stderr } = await startMain(['server', 'stop'], daemon).result
+  expect(await ended).toEqual([null, 'SIGTERM'])
+  expect(code).toBe(0)
+  expect(stderr).toContain('warning: Cannot answer: cheese')
+  // The next daemon must not bring back what was stopped.
+  expect(existsSync(join(daemon.home, 'state', 'stopped'))).toBe(true)
 })
 
 test('`init` writes what it finds, and never overwrites', async () => {

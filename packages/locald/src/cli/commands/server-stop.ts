@@ -1,7 +1,7 @@
 // `locald server stop`: services first, then the daemon and the keeper.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exitCodes, projectEvent } from '@locald/protocol'
+import { exitCodes, LocaldError, projectEvent } from '@locald/protocol'
 import type { ProjectStatus } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
 import { livingKeeper } from '../../client/living-keeper.ts'
@@ -22,7 +22,7 @@ export async function serverStop(context: CommandContext): Promise<number> {
     output.note('The daemon is not running')
     return exitCodes.ok
   }
-  if (before !== null) await watchStopping(context, context.client())
+  if (before !== null) await stopDaemon(context)
   const remaining = await remainingProcesses(pids, keeperGoneWithinMs)
   if (remaining.length === 0) {
     output.note('Stopped the daemon')
@@ -32,11 +32,22 @@ export async function serverStop(context: CommandContext): Promise<number> {
   return exitCodes.failed
 }
 
-/** Tells a keeper whose daemon does not answer to stop services and itself; returns its pid, if there is one. */
+/** A daemon that cannot do as it is asked must not keep its services from being stopped. */
+async function stopDaemon(context: CommandContext): Promise<void> {
+  try {
+    await watchStopping(context, context.client())
+  } catch (error) {
+    if (!(error instanceof LocaldError)) throw error
+    context.output.note(`${context.output.side.style.yellow('warning:')} ${error.message}`)
+    endKeeper(context)
+  }
+}
+
+/** Tells a keeper whose daemon is of no help to stop services and itself; returns its pid, if there is one. */
 function endKeeper({ installation, output }: CommandContext): readonly number[] {
   const pid = livingKeeper(installation)
   if (pid === null) return []
-  output.note('The daemon does not answer; its keeper stops the services')
+  output.note('The daemon does not answer as it should; its keeper stops the services')
   // The journal still has them up. Without this the next daemon would bring them back.
   writeFileSync(installation.stoppedMark, '', { mode: 0o600 })
   process.kill(pid, 'SIGTERM')
