@@ -25,8 +25,7 @@ const aliveMs = 1000
 
 const second = 1000
 const startingCadence: Cadence = [
-  { everyMs: 2, forMs: 3 * second },
-  { everyMs: 5, forMs: 27 * second },
+  { everyMs: 2, forMs: 30 * second },
   { everyMs: 10, forMs: 90 * second },
   { everyMs: 50, forMs: 480 * second },
   { everyMs: 250, forMs: Number.POSITIVE_INFINITY },
