@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import { LocaldError } from '@locald/protocol'
-import type { ErrorBody, LogLine, OrderRequest } from '@locald/protocol'
+import type { ErrorBody, OrderRequest } from '@locald/protocol'
 import type { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import type { Logger } from '../lib/logger.ts'
@@ -21,7 +21,7 @@ function apiOf(control: Partial<DaemonControl> = {}): Hono {
   return createApi(stub, silent)
 }
 
-async function* linesOf(...batches: readonly (readonly LogLine[])[]): AsyncGenerator<readonly LogLine[]> {
+async function* textsOf(...batches: readonly string[]): AsyncGenerator<string> {
   yield* batches
 }
 
@@ -89,13 +89,13 @@ describe('what cannot be answered', () => {
     '/v1/logs?since=',
     '/v1/events?after=x',
   ])('%s is refused', async (path) => {
-    const logs = async (): Promise<AsyncIterable<readonly LogLine[]>> => linesOf()
+    const logs = async (): Promise<AsyncIterable<string>> => textsOf()
     const answer = await apiOf({ logs, projectId: async () => null }).request(path)
     expect([answer.status, await errorOf(answer)]).toMatchObject([400, { code: 'request_invalid' }])
   })
 
   test('what is found wrong with a request for logs while reading begins is an answer, not a torn stream', async () => {
-    const refused: AsyncIterable<readonly LogLine[]> = {
+    const refused: AsyncIterable<string> = {
       [Symbol.asyncIterator]: () => ({
         next: () => Promise.reject(new LocaldError('request_invalid', 'This is not a cursor')),
       }),
@@ -129,9 +129,9 @@ test('an order reaches the daemon with what it says and nothing else', async () 
 
 test('numbers, names and texts of a request for logs reach the daemon', async () => {
   const seen: LogsRequest[] = []
-  const logs = async (request: LogsRequest): Promise<AsyncIterable<readonly LogLine[]>> => {
+  const logs = async (request: LogsRequest): Promise<AsyncIterable<string>> => {
     seen.push(request)
-    return linesOf()
+    return textsOf()
   }
   await apiOf({ logs }).request('/v1/logs?dir=/a&service=web&service=db&tail=0&run=-1&since=5&grep=x&follow=1')
   expect(seen).toEqual([{ dir: '/a', services: ['web', 'db'], tail: 0, run: -1, since: 5, grep: 'x', follow: true }])

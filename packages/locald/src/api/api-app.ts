@@ -9,7 +9,7 @@ import { parseAttachInput } from './attach-input-schema.ts'
 import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
 import { parseOrder } from './order-schema.ts'
 import { addRegistryRoutes } from './registry-routes.ts'
-import { eventStream, jsonLines, oneByOne } from './streams.ts'
+import { eventStream, jsonLines, textStream } from './streams.ts'
 
 /** Twice what Linux lets a program have of arguments and environment, which is the most that an order carries. */
 const maxBodyBytes = 4 * 1024 * 1024
@@ -132,7 +132,7 @@ async function events(c: Context, control: DaemonControl): Promise<Response> {
 async function logs(c: Context, control: DaemonControl): Promise<Response> {
   const abort = new AbortController()
   const lines = await control.logs(logsRequestOf(c), abort.signal)
-  return new Response(await jsonLines(lines, abort), { headers: { 'content-type': 'application/x-ndjson' } })
+  return new Response(await textStream(lines, abort), { headers: { 'content-type': 'application/x-ndjson' } })
 }
 
 async function attach(c: Context, control: DaemonControl): Promise<Response> {
@@ -148,7 +148,7 @@ async function attach(c: Context, control: DaemonControl): Promise<Response> {
     ...(cursor === undefined ? {} : { cursor }),
   }
   const messages = await control.attach(request, abort.signal)
-  return new Response(await jsonLines(oneByOne(messages), abort), {
+  return new Response(await textStream(jsonLines(messages), abort), {
     headers: { 'content-type': 'application/x-ndjson' },
   })
 }

@@ -7,7 +7,6 @@ import type {
   EnvVariable,
   EventSnapshot,
   LocaldEvent,
-  LogLine,
   OrderAnswer,
   OrderRequest,
   PortRow,
@@ -52,8 +51,8 @@ export interface DaemonControl {
   server(): ServerStatus
   status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects>
   order(request: OrderRequest): Promise<OrderAnswer>
-  /** Many lines at a time. */
-  logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<readonly LogLine[]>>
+  /** Each a `LogLine` as JSON with its line feed, many at a time. */
+  logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<string>>
   /** Of these services (labels or names), or of all when none is named. */
   processes(selector: ProjectSelector, services: readonly string[]): Promise<readonly ServiceProcesses[]>
   attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>>

@@ -5,16 +5,17 @@ const chunkBytes = 32 * 1024
 const eventsQueued = 20_000
 
 /**
- * One JSON value a line. Asks for the next values only when the reader has taken the last chunk, and sends what it has as soon
- * as the source pauses. Rejects with what the source objects to before it has begun to wait for anything.
+ * Asks for the next text only when the reader has taken the last chunk, and sends what it has as soon as the source pauses.
+ * Rejects with what the source objects to before it has begun to wait for anything.
  */
-export async function jsonLines(
-  batches: AsyncIterable<readonly unknown[]>,
+export async function textStream(
+  texts: AsyncIterable<string>,
   abort: AbortController,
 ): Promise<ReadableStream<Uint8Array>> {
-  const iterator = batches[Symbol.asyncIterator]()
+  const iterator = texts[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
-  let upcoming: Promise<IteratorResult<readonly unknown[]>> | null = iterator.next()
+  let upcoming: Promise<IteratorResult<string>> | null = iterator.next()
+  upcoming.catch(() => {}) // for whoever pulls, if somebody does
   await Promise.race([upcoming, pause()])
   return new ReadableStream<Uint8Array>(
     {
@@ -31,7 +32,7 @@ export async function jsonLines(
             controller.close()
             return
           }
-          for (const value of result.value) text += `${JSON.stringify(value)}\n`
+          text += result.value
         }
         controller.enqueue(encoder.encode(text))
       },
@@ -44,8 +45,9 @@ export async function jsonLines(
   )
 }
 
-export async function* oneByOne<T>(values: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
-  for await (const value of values) yield [value]
+/** One JSON value a line. */
+export async function* jsonLines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const value of values) yield `${JSON.stringify(value)}\n`
 }
 
 async function pause(): Promise<'paused'> {

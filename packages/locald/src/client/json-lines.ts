@@ -11,7 +11,8 @@ export async function* readJsonLines(chunks: AsyncIterable<Buffer>): AsyncGenera
 /** The same, as many values at a time as came with one chunk. */
 export async function* readJsonBatches(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly unknown[]> {
   for await (const lines of readLineBatches(chunks)) {
-    const values = lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as unknown)
-    if (values.length > 0) yield values
+    const written = lines.filter((line) => line.trim() !== '')
+    // At once is much quicker than one by one.
+    if (written.length > 0) yield JSON.parse(`[${written.join(',')}]`) as readonly unknown[]
   }
 }

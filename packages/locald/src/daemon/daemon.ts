@@ -11,7 +11,6 @@ import type {
   EnvVariable,
   EventSnapshot,
   LocaldEvent,
-  LogLine,
   OrderAnswer,
   OrderRequest,
   PortRow,
@@ -147,7 +146,7 @@ export class Daemon implements DaemonControl {
     }
   }
 
-  async logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<readonly LogLine[]>> {
+  async logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<string>> {
     const { onGrew } = this.#parts
     const plan = await this.#planOf(request)
     const sources = selectInstances(plan, request.services, 'named').map((i) =>

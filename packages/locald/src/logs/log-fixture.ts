@@ -115,7 +115,7 @@ export class LogFixture implements AsyncDisposable {
       [labels].flat().map((label) => this.source(label)),
       query,
     ))
-      lines.push(...batch)
+      lines.push(...linesIn(batch))
     return lines
   }
 
@@ -136,8 +136,16 @@ export class LogFixture implements AsyncDisposable {
   }
 }
 
-async function* linesOf(batches: AsyncIterable<readonly LogLine[]>): AsyncGenerator<LogLine> {
-  for await (const batch of batches) yield* batch
+/** The lines of what `readLogs` gives at a time. */
+export function linesIn(json: string): LogLine[] {
+  return json
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LogLine)
+}
+
+async function* linesOf(batches: AsyncIterable<string>): AsyncGenerator<LogLine> {
+  for await (const batch of batches) yield* linesIn(batch)
 }
 
 export class FollowedLines implements AsyncDisposable {

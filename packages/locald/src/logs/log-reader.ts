@@ -1,5 +1,4 @@
 // What can be asked of the recorded output: the contract of this folder.
-import type { LogLine } from '@locald/protocol'
 
 /** The recorded output of one instance. */
 export interface LogSource {
@@ -45,9 +44,8 @@ export interface LogFollow {
   readonly onGrew: (listener: (stream: string) => void) => () => void
 }
 
-/** Lines of all sources in the order of time, many at a time. Reads as it is iterated: a slow reader holds nothing up. */
-export type ReadLogs = (
-  sources: readonly LogSource[],
-  query: LogQuery,
-  follow?: LogFollow,
-) => AsyncIterable<readonly LogLine[]>
+/**
+ * Lines of all sources in the order of time: each a `LogLine` as JSON, with a line feed, many at a time. Reads as it is
+ * iterated: a slow reader holds nothing up.
+ */
+export type ReadLogs = (sources: readonly LogSource[], query: LogQuery, follow?: LogFollow) => AsyncIterable<string>

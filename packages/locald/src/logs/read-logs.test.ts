@@ -4,7 +4,7 @@ import type { LogLine } from '@locald/protocol'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { indexName, indexSpacing, segmentNames } from '../lib/segment-format.ts'
-import { LogFixture } from './log-fixture.ts'
+import { LogFixture, linesIn } from './log-fixture.ts'
 import { readLogs } from './read-logs.ts'
 
 const t0 = Date.parse('2026-01-02T03:04:05.000Z')
@@ -500,12 +500,12 @@ describe('readLogs()', () => {
       const abort = new AbortController()
       const texts: string[] = []
       for await (const batch of readLogs([logs.source('web')], {}, logs.follow(abort.signal))) {
-        texts.push(...batch.map(({ text }) => text))
+        texts.push(...linesIn(batch).map(({ text }) => text))
         if (texts.length === 5) setImmediate(() => abort.abort())
       }
       expect(texts).toHaveLength(5)
       for await (const batch of readLogs([logs.source('web')], {}, logs.follow(abort.signal))) {
-        texts.push(...batch.map(({ text }) => text))
+        texts.push(...linesIn(batch).map(({ text }) => text))
       }
       expect(texts).toHaveLength(5)
     })

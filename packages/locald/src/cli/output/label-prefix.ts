@@ -13,9 +13,14 @@ const leastWidth = 6
 export function createLabelPrefix(labels: readonly string[], style: Style): LabelPrefix {
   const width = Math.max(leastWidth, ...labels.map(textWidth))
   const colours = new Map(labels.map((label, index) => [label, serviceColour(index)]))
+  const known = new Map<string, string>()
   return (label) => {
-    const colour = colours.get(label) ?? 'bold'
-    return style[colour](`${padEnd(label, width)} | `)
+    let prefix = known.get(label)
+    if (prefix === undefined) {
+      prefix = style[colours.get(label) ?? 'bold'](`${padEnd(label, width)} | `)
+      known.set(label, prefix)
+    }
+    return prefix
   }
 }
 
