@@ -44,6 +44,10 @@ export function createInstallation() {
 
   return {
     locald,
+    socket: join(directory, 'l/run/api.sock'),
+    /** A command that goes on; its output is the caller's. */
+    start: (args, cwd = user) =>
+      spawn(process.execPath, [command, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'inherit'] }),
     /** Node and nothing else, in the same environment. */
     node: () => run(process.execPath, ['-e', '0'], { cwd: user, env }),
     /** Makes a project of a configuration and further files. */
