@@ -72,26 +72,24 @@ interface Verdict {
 }
 
 async function verdictOf(attempt: CommandAttempt, exit: Promise<ChildExit>, signal: AbortSignal): Promise<Verdict> {
-  const stopped = new AbortController()
-  const stop = (): void => stopped.abort()
-  signal.addEventListener('abort', stop)
-  try {
-    const limit = sleep(attempt.timeoutMs, 'late' as const, { signal: stopped.signal, ref: false }).catch(
-      () => 'cancelled' as const,
-    )
-    const first = await Promise.race([exit, limit])
-    if (first === 'late')
-      return {
-        result: { ok: false, message: `The health check took longer than ${attempt.timeoutMs} ms` },
-        isOver: false,
-      }
-    if (first === 'cancelled')
-      return { result: { ok: false, message: 'The health check was cancelled' }, isOver: false }
-    return { result: resultOf(first), isOver: true }
-  } finally {
-    stop()
-    signal.removeEventListener('abort', stop)
+  let cut: (how: 'late' | 'cancelled') => void = () => {}
+  const limit = new Promise<'late' | 'cancelled'>((resolve) => {
+    cut = resolve
+  })
+  const timer = setTimeout(() => cut('late'), attempt.timeoutMs).unref()
+  const cancel = (): void => cut('cancelled')
+  signal.addEventListener('abort', cancel)
+  const first = await Promise.race([exit, limit])
+  clearTimeout(timer)
+  signal.removeEventListener('abort', cancel)
+  if (first === 'late') {
+    return {
+      result: { ok: false, message: `The health check took longer than ${attempt.timeoutMs} ms` },
+      isOver: false,
+    }
   }
+  if (first === 'cancelled') return { result: { ok: false, message: 'The health check was cancelled' }, isOver: false }
+  return { result: resultOf(first), isOver: true }
 }
 
 function resultOf({ code, signal }: ChildExit): AttemptResult {
@@ -100,11 +98,13 @@ function resultOf({ code, signal }: ChildExit): AttemptResult {
 }
 
 async function isWithin(event: Promise<void>, ms: number): Promise<boolean> {
-  const stopped = new AbortController()
-  const late = sleep(ms, false, { signal: stopped.signal, ref: false }).catch(() => false)
-  const isInTime = await Promise.race([event.then(() => true), late])
-  stopped.abort()
-  return isInTime
+  return await new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms).unref()
+    void event.then(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
 }
 
 /** The group at once, then whoever left it, one by one: a process that was reaped may have given its pid away. */

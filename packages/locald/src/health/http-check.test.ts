@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createServer as createRawServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { httpCheck } from './http-check.ts'
 import type { HttpAttempt } from './http-check.ts'
@@ -83,6 +85,29 @@ describe('httpCheck()', () => {
     const result = await httpCheck(server.attempt({ timeoutMs: 100 }), never)
     expect(result).toMatchObject({ ok: false, message: expect.stringContaining('no answer within 100 ms') })
     await closed
+  })
+
+  test.each([
+    ['HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n', 'answered 101'],
+    ['HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nshort', 'answered 500'],
+    ['HTTP/1.1 503 Later\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n', 'answered 503'],
+    ['220 mail.example.com ESMTP\r\n', 'HTTP'],
+    ['', 'closed'],
+  ])('ends with an answer such as %j', async (answer, message) => {
+    const raw = createRawServer((socket) => socket.on('error', () => {}).resume().end(answer)).listen(0, '127.0.0.1')
+    await once(raw, 'listening')
+    const { port } = raw.address() as AddressInfo
+    const attempt = {
+      method: 'GET',
+      path: '/',
+      port,
+      addresses: ['127.0.0.1'],
+      status: [[200, 399]],
+      headers: {},
+      timeoutMs: 5000,
+    } as const
+    expect(await httpCheck(attempt, never)).toMatchObject({ ok: false, message: expect.stringContaining(message) })
+    await new Promise((resolve) => raw.close(resolve))
   })
 
   test('says that a connection was refused, and does not reject', async () => {

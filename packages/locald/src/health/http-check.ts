@@ -1,6 +1,6 @@
 // One HTTP request, judged by its status.
-import { request } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import { Agent, request } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 
 export interface HttpAttempt {
   readonly method: string
@@ -26,24 +26,27 @@ const outputBytes = 4096
 /** Read to its end, a body leaves no broken connection in the service's log; an endless one has to be cut. */
 const drainBytes = 64 * 1024
 
+/** Keeps no connection: a check must not be what holds a server open. Made once, since each costs more than a request. */
+const agent = new Agent({ keepAlive: false })
+
 /** Never rejects. The time-out spans all addresses and what is read of the body. */
 export async function httpCheck(attempt: HttpAttempt, signal: AbortSignal): Promise<AttemptResult> {
   const what = `${attempt.method} ${attempt.path} on port ${attempt.port}`
-  const ending = new AbortController()
-  const abort = (): void => ending.abort()
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort)
+  const exchange = new Exchange(attempt)
+  const cancel = (): void => exchange.end()
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    abort()
+    cancel()
   }, attempt.timeoutMs).unref()
   const release = (): void => {
     clearTimeout(timer)
-    signal.removeEventListener('abort', abort)
+    signal.removeEventListener('abort', cancel)
   }
+  signal.addEventListener('abort', cancel)
+  if (signal.aborted) cancel()
   try {
-    const response = await firstAnswer(attempt, ending.signal)
+    const response = await exchange.firstAnswer()
     const code = response.statusCode ?? 0
     const message = `${what} answered ${code}`
     const body = bodyOf(response).finally(release)
@@ -60,50 +63,72 @@ function withOutput(result: AttemptResult, output: string): AttemptResult {
   return output === '' ? result : { ...result, output }
 }
 
-async function firstAnswer(attempt: HttpAttempt, signal: AbortSignal): Promise<IncomingMessage> {
-  let refused: unknown = new Error('no address to ask')
-  for (const address of attempt.addresses) {
-    try {
-      return await answerFrom(attempt, address, signal)
-    } catch (error) {
-      if (codeOf(error) !== 'ECONNREFUSED') throw error
-      refused = error
-    }
+/** One request, on one address after the other. Plain events: checks of hundreds of services make them dear otherwise. */
+class Exchange {
+  readonly #attempt: HttpAttempt
+  #asked: ClientRequest | null = null
+  #isOver = false
+
+  constructor(attempt: HttpAttempt) {
+    this.#attempt = attempt
   }
-  throw refused
-}
 
-async function answerFrom(attempt: HttpAttempt, host: string, signal: AbortSignal): Promise<IncomingMessage> {
-  return await new Promise((resolve, reject) => {
-    const { method, path, port } = attempt
-    const own = Object.fromEntries(Object.entries(attempt.headers).map(([name, value]) => [name.toLowerCase(), value]))
-    const headers = { host: 'localhost', 'user-agent': 'locald', accept: '*/*', ...own, connection: 'close' }
-    const asked = request({ host, port, method, path, headers, agent: false, signal })
-    asked.on('response', resolve)
-    asked.on('upgrade', (response, socket) => {
-      socket.destroy()
-      resolve(response)
+  /** Lets go of the connection; what is waited for fails. */
+  end(): void {
+    this.#isOver = true
+    this.#asked?.destroy(new Error('cancelled'))
+  }
+
+  async firstAnswer(): Promise<IncomingMessage> {
+    let refused: unknown = new Error('no address to ask')
+    for (const address of this.#attempt.addresses) {
+      try {
+        return await this.#answerFrom(address)
+      } catch (error) {
+        if (codeOf(error) !== 'ECONNREFUSED') throw error
+        refused = error
+      }
+    }
+    throw refused
+  }
+
+  async #answerFrom(host: string): Promise<IncomingMessage> {
+    if (this.#isOver) throw new Error('cancelled')
+    return await new Promise((resolve, reject) => {
+      const { method, path, port } = this.#attempt
+      const asked = request({ host, port, method, path, headers: headersOf(this.#attempt), agent })
+      this.#asked = asked
+      asked.on('response', resolve)
+      asked.on('upgrade', (response, socket) => {
+        socket.destroy()
+        response.destroy()
+        resolve(response)
+      })
+      asked.on('error', reject)
+      asked.end()
     })
-    asked.on('error', reject)
-    asked.end()
-  })
+  }
 }
 
-/** The beginning of the body; what follows is read and dropped, up to a limit. */
+function headersOf({ headers }: HttpAttempt): Readonly<Record<string, string>> {
+  const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return { host: 'localhost', 'user-agent': 'locald', accept: '*/*', ...own, connection: 'close' }
+}
+
+/** The beginning of the body; what follows is read and dropped, up to a limit. Never rejects. */
 async function bodyOf(response: IncomingMessage): Promise<string> {
-  const kept: Buffer[] = []
-  let length = 0
-  try {
-    for await (const chunk of response) {
-      if (!Buffer.isBuffer(chunk)) break // cannot be: no encoding was set
+  if (response.destroyed) return ''
+  return await new Promise((resolve) => {
+    const kept: Buffer[] = []
+    let length = 0
+    response.on('data', (chunk: Buffer) => {
       if (length < outputBytes) kept.push(chunk)
       length += chunk.length
-      if (length > drainBytes) break
-    }
-  } catch {
-    // Cut short, by the service or by the time-out: the status is what counts.
-  }
-  return Buffer.concat(kept).subarray(0, outputBytes).toString('utf8').trim()
+      if (length > drainBytes) response.destroy()
+    })
+    response.on('error', () => {}) // cut short, by the service or by the time-out: the status is what counts
+    response.on('close', () => resolve(Buffer.concat(kept).subarray(0, outputBytes).toString('utf8').trim()))
+  })
 }
 
 function reasonOf(error: unknown): string {
@@ -112,8 +137,6 @@ function reasonOf(error: unknown): string {
       return 'connection refused'
     case 'ECONNRESET':
       return 'connection closed without an answer'
-    case 'ABORT_ERR':
-      return 'cancelled'
     default:
       return error instanceof Error ? error.message : String(error)
   }
