@@ -94,7 +94,12 @@ describe('httpCheck()', () => {
     ['220 mail.example.com ESMTP\r\n', 'HTTP'],
     ['', 'closed'],
   ])('ends with an answer such as %j', async (answer, message) => {
-    const raw = createRawServer((socket) => socket.on('error', () => {}).resume().end(answer)).listen(0, '127.0.0.1')
+    const raw = createRawServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end(answer),
+    ).listen(0, '127.0.0.1')
     await once(raw, 'listening')
     const { port } = raw.address() as AddressInfo
     const attempt = {
