@@ -167,6 +167,17 @@ test('`check` reports all faults with their places and exits 2', async () => {
   expect(JSON.parse(json.stdout)).toMatchObject({ format: 'toml', diagnostics: [{ line: 2 }, { line: 3 }] })
 })
 
+test('`check` lists what it found line by line, and says when there are no services', async () => {
+  using empty = createProject({ 'locald.toml': '', '.env': 'PORT=1\nnonsense\n' })
+  const { code, stdout, stderr } = await startMain(['check'], empty).result
+  expect([code, stdout]).toEqual([0, '✓ locald.toml: project "shop" with no services (3 warnings)\n'])
+  expect([...stderr.matchAll(/--> (\S+):\d+$/gm)].map(([, place]) => place)).toEqual([
+    'locald.toml:1',
+    '.env:1',
+    '.env:2',
+  ])
+})
+
 test('`env`, `why`, `ports` and `config show` answer without a daemon; an unknown service is 4', async () => {
   using project = createProject(procfile)
   const env = await startMain(['env', 'web', '--json'], project).result

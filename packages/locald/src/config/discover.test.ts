@@ -131,3 +131,12 @@ test.skipIf(process.getuid?.() !== 0)(
     expect(await discover({ dir: join(home, 'a'), home, uid: other })).toMatchObject({ format: 'toml' })
   },
 )
+
+test('discover() that finds nothing names a package.json that is not JSON', async () => {
+  await write('a/.git/', 'a/b/')
+  await writeFile(join(home, 'a/package.json'), '{"scripts": {"dev": "vite",}}')
+  await expect(discover({ dir: join(home, 'a/b'), home })).rejects.toMatchObject({
+    code: 'config_not_found',
+    hint: expect.stringContaining(`"${join(home, 'a/package.json')}" was left out`),
+  })
+})

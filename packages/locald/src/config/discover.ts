@@ -1,10 +1,12 @@
 // Finds the configuration of a directory.
 import { createHash } from 'node:crypto'
-import { readFile, realpath, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { LocaldError } from '@locald/protocol'
+import { readLimited } from '../lib/read-limited.ts'
 import type { ConfigFormat } from './config.ts'
+import { withoutMark } from './source-text.ts'
 
 export interface DiscoverOptions {
   /** Where to begin; relative paths are meant from here. */
@@ -28,6 +30,7 @@ export interface FoundConfig {
   readonly id: string
 }
 
+const maxPackageBytes = 4 * 1024 * 1024
 const composeNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
 /** In the order in which they are taken within one directory. */
 const otherNames: readonly (readonly [string, ConfigFormat])[] = [
@@ -93,11 +96,16 @@ async function walk({ dir, home }: DiscoverOptions): Promise<FoundConfig> {
     if ((await statOf(join(directory, 'locald.toml')))?.isFile() === true)
       return inDirectory(directory, 'locald.toml', 'toml')
   }
+  const unreadable: string[] = []
   for (const directory of searched) {
     for (const [name, format] of otherNames) {
       const path = join(directory, name)
       if ((await statOf(path))?.isFile() !== true) continue
-      if (format === 'package.json' && !(await hasDevScript(path))) continue
+      if (format === 'package.json') {
+        const has = await hasDevScript(path)
+        if (has === 'unreadable') unreadable.push(path)
+        if (has !== 'yes') continue
+      }
       return inDirectory(directory, name, format)
     }
   }
@@ -106,7 +114,8 @@ async function walk({ dir, home }: DiscoverOptions): Promise<FoundConfig> {
   throw new LocaldError('config_not_found', `No configuration found: looked in ${where}`, {
     hint:
       'locald reads locald.toml, Procfile.dev, Procfile, or a package.json with a "dev" script. ' +
-      'Begin with: locald init',
+      'Begin with: locald init' +
+      unreadable.map((path) => `\n"${path}" was left out: it cannot be read, or is not JSON`).join(''),
   })
 }
 
@@ -141,13 +150,14 @@ function idOf(path: string): string {
   return createHash('sha256').update(path).digest('hex').slice(0, 12)
 }
 
-async function hasDevScript(path: string): Promise<boolean> {
+async function hasDevScript(path: string): Promise<'yes' | 'no' | 'unreadable'> {
   try {
-    const content: unknown = JSON.parse(await readFile(path, 'utf8'))
-    return typeof content === 'object' && content !== null && devScriptOf(content) !== undefined
+    const content: unknown = JSON.parse(withoutMark(await readLimited(path, maxPackageBytes)))
+    const has = typeof content === 'object' && content !== null && devScriptOf(content) !== undefined
+    return has ? 'yes' : 'no'
   } catch {
     // Somebody else's broken file must not end the walk; named with -f it is reported.
-    return false
+    return 'unreadable'
   }
 }
 

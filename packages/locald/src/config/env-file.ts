@@ -1,7 +1,7 @@
 // Reads env files: the grammar of npm's `dotenv`, then expansion of `$NAME`. The dialect is described in docs/env-files.md.
-import { readFile } from 'node:fs/promises'
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
+import { readLimited } from '../lib/read-limited.ts'
 import type { EnvEntry } from './config.ts'
 
 type EnvQuote = 'none' | 'single' | 'double' | 'backtick'
@@ -26,18 +26,25 @@ export interface ExpandedEntry extends EnvEntry {
   readonly unresolved: readonly string[]
 }
 
+/** More than a program can be given as its environment. */
+const maxEnvBytes = 4 * 1024 * 1024
+
 /** `undefined`: there is no such file. Throws `env_file_unreadable` when there is one and it cannot be read. */
 export async function readEnvFile(path: string): Promise<ParsedEnvFile | undefined> {
   try {
-    return parseEnvFile(await readFile(path, 'utf8'), path)
+    return parseEnvFile(await readLimited(path, maxEnvBytes), path)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    const reason = errorCode(error) === 'EISDIR' ? 'it is a directory' : String(errorCode(error) ?? error)
+    const reason = errorCode(error) === 'EISDIR' ? 'it is a directory' : reasonOf(error)
     throw new LocaldError('env_file_unreadable', `Cannot read the env file "${path}": ${reason}`, {
       cause: error,
       hint: `Make it readable for you (chmod u+r "${path}"), or remove it`,
     })
   }
+}
+
+function reasonOf(error: unknown): string {
+  return errorCode(error) ?? (error instanceof Error ? error.message : String(error))
 }
 
 function errorCode(error: unknown): string | undefined {

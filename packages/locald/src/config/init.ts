@@ -1,6 +1,6 @@
 // Writes a first locald.toml from what a project already has. Text only: asking and writing files is for the command line.
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { readLimited } from '../lib/read-limited.ts'
 import { directoriesUpFrom } from './discover.ts'
 import { parsePackage } from './package-json.ts'
 import { parseProcfile } from './procfile.ts'
@@ -42,7 +42,7 @@ export async function initSourceFor(dir: string, home: string): Promise<InitSour
 
 async function textOf(file: string): Promise<string | undefined> {
   try {
-    return await readFile(file, 'utf8')
+    return await readLimited(file, 4 * 1024 * 1024)
   } catch {
     // Not there or not for us: nothing to begin with.
     return undefined

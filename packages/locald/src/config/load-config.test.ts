@@ -1,6 +1,6 @@
-import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Diagnostic } from '@locald/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Config, ServiceConfig } from './config.ts'
@@ -567,4 +567,65 @@ workdir = "./data"
 port = 3000
 `)
   expect(brief(diagnostics)).toEqual(['3:11 bad-value', '4:8 conflict'])
+})
+
+test('loadConfig() reads a file that begins with a byte order mark and ends its lines as Windows does, and places faults in it', async () => {
+  const { diagnostics } = await loadToml('\ufeff[servces]\r\n[services.web]\r\ncommand = "x"\r\nprot = 1\r\n')
+  expect(brief(diagnostics)).toEqual(['1:2 unknown-key', '4:1 unknown-key'])
+  expect(diagnostics.map(({ source }) => source)).toEqual(['[servces]', 'prot = 1'])
+  const packageJson = await load({ 'locald.toml': '', 'package.json': '\ufeff{"scripts":{"dev":"x"}}' })
+  expect(packageJson.diagnostics.map(({ code }) => code)).toEqual(['empty-file'])
+  await rm(join(dir, 'locald.toml'))
+  expect((await load({})).config?.services.map(({ command }) => command)).toEqual(['npm run dev'])
+})
+
+test('loadConfig() names the table of a fault inside of a health check', async () => {
+  const { diagnostics } = await loadToml(
+    '[services.a]\ncommand = "x"\nhealth_check = { type = "log", retires = 3 }\n[services.a.health]\n',
+  )
+  expect(diagnostics.map(({ message }) => message)).toEqual([
+    '"pattern" is missing in [services.a.health_check]',
+    'Unknown key "retires" in [services.a.health_check]',
+    'Unknown key "health" in [services.a]',
+  ])
+})
+
+test('loadConfig() refuses durations of nothing where that would never pause, and those that no timer holds', async () => {
+  const { diagnostics } = await loadToml(
+    [
+      '[services.a]',
+      'command = "x"',
+      'start_timeout = 0', // 3
+      'stop_timeout = 0',
+      'health_check = { type = "tcp", interval = "0s", timeout = 0, start_period = 0 }', // 5, 5
+      '[services.b]',
+      'command = "x"',
+      'start_timeout = "577h"', // 8
+      'stop_timeout = "576h"',
+      'health_check = { type = "tcp", interval = "600h" }', // 10
+    ].join('\n'),
+    '[defaults]\nstop_timeout = "1000h"\n',
+  )
+  expect(diagnostics.map(({ file, line, message }) => `${basename(file)}:${line} ${message}`)).toEqual([
+    'user.toml:2 "stop_timeout" is "1000h": expected at most 24 days, which are "576h"',
+    'locald.toml:3 "start_timeout" is 0: expected more than 0',
+    'locald.toml:5 "interval" is "0s": expected more than 0',
+    'locald.toml:5 "timeout" is 0: expected more than 0',
+    'locald.toml:8 "start_timeout" is "577h": expected at most 24 days, which are "576h"',
+    'locald.toml:10 "interval" is "600h": expected at most 24 days, which are "576h"',
+  ])
+})
+
+test.each(['locald.toml', 'Procfile'])('loadConfig() does not swallow whatever bears the name %s', async (name) => {
+  await symlink('/dev/zero', join(dir, name))
+  const endless = loadConfig({ dir, home: dir, file: name })
+  await expect(endless).rejects.toMatchObject({ code: 'config_refused' })
+  await rm(join(dir, name))
+  await expect(load({ [name]: `# ${'x'.repeat(5 * 1024 * 1024)}\n` })).rejects.toMatchObject({ code: 'config_refused' })
+})
+
+test('loadConfig() copes with as long a string as fits into a file', async () => {
+  const { config, diagnostics } = await loadToml(`[services.a]\ncommand = "${'x'.repeat(4 * 1024 * 1024 - 40)}"\n`)
+  expect(diagnostics).toEqual([])
+  expect(config?.services).toHaveLength(1)
 })

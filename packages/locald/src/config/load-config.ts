@@ -1,5 +1,5 @@
 // Loads a project's configuration, whatever its format: the one door to this folder for daemon and command line.
-import { access, readFile, stat } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
@@ -10,14 +10,16 @@ import type { Config, ConfigResult, EnvEntry, LogsConfig, Place, RouteConfig, Se
 import { dependencyFaults, referenceFaults, referringTexts } from './dependency-faults.ts'
 import type { PlacedFault } from './dependency-faults.ts'
 import { directoriesUpFrom, discover } from './discover.ts'
+import { durationFault } from './duration-fault.ts'
 import type { DiscoverOptions, FoundConfig } from './discover.ts'
 import { nearestName } from '../lib/nearest-name.ts'
+import { FileTooLarge, readLimited } from '../lib/read-limited.ts'
 import { parsePackage } from './package-json.ts'
 import { parseProcfile } from './procfile.ts'
 import type { ParsedProcfile } from './procfile.ts'
 import { buildService, checkSignal, envEntries, isHostName, needsCommand } from './service-builder.ts'
 import type { ServiceSource } from './service-builder.ts'
-import { sourceText } from './source-text.ts'
+import { sourceText, withoutMark } from './source-text.ts'
 import type { SourceText } from './source-text.ts'
 import { readToml } from './toml-document.ts'
 import type { TomlDocument } from './toml-document.ts'
@@ -55,15 +57,21 @@ export async function loadDocuments(options: LoadOptions): Promise<LoadedConfig>
   return { result: loading.result(), found, user, project, commandPlaces: loading.commandPlaces }
 }
 
+/** Of a configuration file: room for thousands of services. */
+const maxConfigBytes = 4 * 1024 * 1024
+
 async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8')
+    return await readLimited(file, maxConfigBytes)
   } catch (error) {
     throw unreadable(file, error)
   }
 }
 
 function unreadable(file: string, cause: unknown): LocaldError {
+  if (cause instanceof FileTooLarge) {
+    return new LocaldError('config_refused', `Refused to read ${cause.message}, which no configuration is`, { cause })
+  }
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new LocaldError('config_refused', `Cannot read "${file}": ${reason}`, {
     cause,
@@ -75,7 +83,7 @@ async function readUserConfig(file: string | undefined): Promise<TomlDocument<Us
   if (file === undefined) return undefined
   let text: string
   try {
-    text = await readFile(file, 'utf8')
+    text = await readLimited(file, maxConfigBytes)
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw unreadable(file, error)
@@ -85,6 +93,10 @@ async function readUserConfig(file: string | undefined): Promise<TomlDocument<Us
   const signal = document.data.defaults?.stop_signal
   if (signal !== undefined) {
     checkSignal(signal, (fault) => diagnostics.push(document.diagnose(['defaults', 'stop_signal'], fault)))
+  }
+  for (const key of ['start_timeout', 'stop_timeout'] as const) {
+    const fault = durationFault(key, document.data.defaults?.[key])
+    if (fault !== null) diagnostics.push(document.diagnose(['defaults', key], fault))
   }
   return { ...document, diagnostics }
 }
@@ -121,7 +133,7 @@ class Loading {
       return document
     }
     if (format === 'procfile') this.#readProcfile(text)
-    else this.#readPackage(text, await directoriesUpFrom(root, home))
+    else this.#readPackage(withoutMark(text), await directoriesUpFrom(root, home))
     return undefined
   }
 
@@ -241,7 +253,7 @@ class Loading {
     for (const name of ['Procfile.dev', 'Procfile']) {
       const file = join(this.#found.root, name)
       try {
-        const text = await readFile(file, 'utf8')
+        const text = await readLimited(file, maxConfigBytes)
         return { file, source: sourceText(file, text), parsed: parseProcfile(text, file) }
       } catch {
         // There is none, or it is not for us; a service that needs its line reports the missing command.

@@ -16,27 +16,39 @@ type Issue = z.core.$ZodIssue
 
 /** All faults of `data`; empty when it conforms. */
 export function schemaFaults(schema: z.ZodType, data: unknown): readonly DataFault[] {
+  return faultsIn(schema, data, [])
+}
+
+/** `around`: where the data stands in the file, for naming its table. */
+function faultsIn(schema: z.ZodType, data: unknown, around: TomlPath): readonly DataFault[] {
   const result = schema.safeParse(data, { reportInput: true })
   if (result.success) return []
-  const faults = result.error.issues.flatMap((issue) => faultsOf(schema, data, issue, []))
+  const faults = result.error.issues.flatMap((issue) => faultsOf({ schema, data, around }, issue, []))
   // Several objections to one health check lead to the same faults.
   return [...new Map(faults.map((fault) => [JSON.stringify([fault.path, fault.message]), fault])).values()]
 }
 
-function faultsOf(schema: z.ZodType, data: unknown, issue: Issue, base: TomlPath): readonly DataFault[] {
+interface Whole {
+  readonly schema: z.ZodType
+  readonly data: unknown
+  readonly around: TomlPath
+}
+
+function faultsOf(whole: Whole, issue: Issue, base: TomlPath): readonly DataFault[] {
+  const { data } = whole
   const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))]
   const check = path.lastIndexOf('health_check') + 1
   if (check > 0) {
     const value = valueAt(data, path.slice(0, check))
-    if (isTable(value)) return healthCheckFaults(value, path.slice(0, check))
+    if (isTable(value)) return healthCheckFaults(value, path.slice(0, check), whole.around)
   }
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey(schema, data, [...path, key]))
+      return issue.keys.map((key) => unknownKey(whole, [...path, key]))
     case 'invalid_union':
-      return unionFaults(schema, data, issue, path)
+      return unionFaults(whole, issue, path)
     case 'invalid_type':
-      if (valueAt(data, path) === undefined) return [missing(path)]
+      if (valueAt(data, path) === undefined) return [missing(whole, path)]
       return [
         {
           path,
@@ -64,17 +76,13 @@ function faultsOf(schema: z.ZodType, data: unknown, issue: Issue, base: TomlPath
 }
 
 /** Of the alternatives, the one that was meant is the one that objects to details and not to the value as a whole. */
-function unionFaults(
-  schema: z.ZodType,
-  data: unknown,
-  issue: z.core.$ZodIssueInvalidUnion,
-  path: TomlPath,
-): readonly DataFault[] {
+function unionFaults(whole: Whole, issue: z.core.$ZodIssueInvalidUnion, path: TomlPath): readonly DataFault[] {
+  const { data } = whole
   const value = valueAt(data, path)
-  if (value === undefined) return [missing(path)]
+  if (value === undefined) return [missing(whole, path)]
   const meant = issue.errors.filter((branch) => !branch.some((inner) => isAboutTheWhole(inner)))
   const best = meant.toSorted((a, b) => a.length - b.length)[0]
-  if (best !== undefined) return best.flatMap((inner) => faultsOf(schema, data, inner, path))
+  if (best !== undefined) return best.flatMap((inner) => faultsOf(whole, inner, path))
   const rightType = issue.errors.some((branch) => branch.every((inner) => inner.code !== 'invalid_type'))
   const code = rightType || typeof value === 'string' ? 'bad-value' : 'wrong-type'
   return [{ path, at: 'value', code, message: `${subject(data, path)}: ${lowerFirst(issue.message)}` }]
@@ -84,7 +92,11 @@ function isAboutTheWhole(issue: Issue): boolean {
   return issue.path.length === 0 && issue.code !== 'unrecognized_keys'
 }
 
-function healthCheckFaults(value: Readonly<Record<string, unknown>>, path: TomlPath): readonly DataFault[] {
+function healthCheckFaults(
+  value: Readonly<Record<string, unknown>>,
+  path: TomlPath,
+  around: TomlPath,
+): readonly DataFault[] {
   const types = Object.keys(healthCheckTables)
   const type = value['type'] ?? ('command' in value ? 'command' : undefined)
   if (type === undefined) {
@@ -92,7 +104,7 @@ function healthCheckFaults(value: Readonly<Record<string, unknown>>, path: TomlP
     return [{ path, at: 'value', code: 'missing', message: 'The health_check has no type', hint }]
   }
   if (!isHealthCheckType(type)) return [badValue({ value: type }, ['value'], types, [...path, 'type'])]
-  return schemaFaults(healthCheckTables[type], value).map((fault) => relocate(fault, path, type))
+  return faultsIn(healthCheckTables[type], value, [...around, ...path]).map((fault) => relocate(fault, path, type))
 }
 
 function isHealthCheckType(type: unknown): type is keyof typeof healthCheckTables {
@@ -108,9 +120,9 @@ function relocate(fault: DataFault, path: TomlPath, type: string): DataFault {
   return { ...fault, path: [...path, ...fault.path], message, hint: `It belongs to: ${owners}` }
 }
 
-function missing(path: TomlPath): DataFault {
-  const key = String(path.at(-1))
-  return { path: path.slice(0, -1), at: 'key', code: 'missing', message: `"${key}" is missing in ${tableName(path)}` }
+function missing({ around }: Whole, path: TomlPath): DataFault {
+  const message = `"${String(path.at(-1))}" is missing in ${tableName([...around, ...path])}`
+  return { path: path.slice(0, -1), at: 'key', code: 'missing', message }
 }
 
 function badValue(data: unknown, path: TomlPath, allowed: readonly string[], shownPath = path): DataFault {
@@ -163,7 +175,7 @@ const otherWords: Readonly<Record<string, string>> = {
   processes: 'services',
 }
 
-function unknownKey(schema: z.ZodType, data: unknown, path: TomlPath): DataFault {
+function unknownKey({ schema, data, around }: Whole, path: TomlPath): DataFault {
   const key = String(path.at(-1))
   const known = keysAt(schema, path.slice(0, -1))
   const synonym = otherWords[key.toLowerCase()]
@@ -172,7 +184,8 @@ function unknownKey(schema: z.ZodType, data: unknown, path: TomlPath): DataFault
     near !== undefined
       ? `Did you mean "${near}"?`
       : (belongsElsewhere(schema, data, path) ?? (known.length === 0 ? undefined : `Known keys: ${known.join(', ')}`))
-  return { path, at: 'key', code: 'unknown-key', message: `Unknown key "${key}" in ${tableName(path)}`, hint }
+  const message = `Unknown key "${key}" in ${tableName([...around, ...path])}`
+  return { path, at: 'key', code: 'unknown-key', message, hint }
 }
 
 function belongsElsewhere(schema: z.ZodType, data: unknown, path: TomlPath): string | undefined {

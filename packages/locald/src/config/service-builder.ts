@@ -18,6 +18,7 @@ import type {
   Placed,
   ServiceConfig,
 } from './config.ts'
+import { durationFault } from './duration-fault.ts'
 import type { Fault, Span } from './source-text.ts'
 import type { TomlPath } from './toml-index.ts'
 
@@ -343,6 +344,7 @@ function checkProbeTarget({ document, name, report }: ServiceSource, type: Servi
 function checkValues(source: ServiceSource): void {
   const { document, report } = source
   if (document.stop_signal !== undefined) checkSignal(document.stop_signal, (fault) => report(['stop_signal'], fault))
+  checkDurations(source)
   const check = document.health_check
   if (typeof check === 'object' && check.type === 'log')
     checkPattern(check.pattern, (fault) => report(['health_check', 'pattern'], fault))
@@ -365,6 +367,20 @@ function checkValues(source: ServiceSource): void {
 }
 
 /** Also for the user's own defaults. */
+function checkDurations({ document, report }: ServiceSource): void {
+  const check = typeof document.health_check === 'object' ? document.health_check : undefined
+  const durations: readonly (readonly [TomlPath, string | number | undefined])[] = [
+    ...(['start_timeout', 'stop_timeout', 'idle_timeout', 'watchdog'] as const).map(
+      (key) => [[key], document[key]] as const,
+    ),
+    ...(['interval', 'timeout', 'start_period'] as const).map((key) => [['health_check', key], check?.[key]] as const),
+  ]
+  for (const [path, written] of durations) {
+    const fault = durationFault(String(path.at(-1)), written)
+    if (fault !== null) report(path, fault)
+  }
+}
+
 export function checkSignal(written: string, report: (fault: Fault) => void): void {
   if (parseSignal(written) !== undefined) return
   const name = written.trim().toUpperCase()

@@ -26,6 +26,11 @@ export interface SourceText {
   readonly diagnoseAt: (place: Place, length: number, fault: Fault) => Diagnostic
 }
 
+/** Without the byte order mark with which some editors begin a file, and which columns do not count. */
+export function withoutMark(text: string): string {
+  return text.replace(/^\ufeff/, '')
+}
+
 export function sourceText(file: string, text: string): SourceText {
   const starts = [0]
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)

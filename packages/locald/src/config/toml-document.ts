@@ -3,7 +3,7 @@ import { parse, TomlError } from 'smol-toml'
 import type { z } from 'zod'
 import type { Diagnostic } from '@locald/protocol'
 import { schemaFaults } from './schema-faults.ts'
-import { sourceText } from './source-text.ts'
+import { sourceText, withoutMark } from './source-text.ts'
 import type { Fault, SourceText, Span } from './source-text.ts'
 import { indexToml } from './toml-index.ts'
 import type { TomlIndex, TomlPath } from './toml-index.ts'
@@ -31,7 +31,7 @@ export function readToml<S extends z.ZodType>(
   schema: S,
   empty: z.output<S>,
 ): TomlDocument<z.output<S>> {
-  const source = sourceText(file, text)
+  const source = sourceText(file, withoutMark(text))
   const { data, readable, diagnostics } = parseTolerantly(source)
   const index = indexToml(readable)
   const spanOf = (path: TomlPath, at: 'key' | 'value' = 'value'): Span =>

@@ -1,4 +1,5 @@
 // From a configuration file to a plan: the one part of this folder that reads files.
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
@@ -12,12 +13,18 @@ import type { Plan } from './plan.ts'
 
 /** Reads every env file that the configuration refers to. Throws `env_file_unreadable`, also for an `env_file` that is missing. */
 export async function readEnvLayers(config: Config): Promise<EnvLayers> {
-  const shared = await Promise.all(['.env', '.env.local'].map((name) => readEnvFile(join(config.root, name))))
+  const shared = await Promise.all(['.env', '.env.local'].map((name) => readShared(join(config.root, name))))
   const own = config.services.map(async (service): Promise<readonly [string, readonly ParsedEnvFile[]]> => {
     const files = service.envFiles.map(async ({ value }) => (await readEnvFile(value)) ?? missing(value, service.name))
     return [service.name, await Promise.all(files)]
   })
   return { dotenv: shared.filter((file) => file !== undefined), serviceFiles: new Map(await Promise.all(own)) }
+}
+
+/** A directory of that name, as Python's `venv` makes one for many, is somebody else's. */
+async function readShared(path: string): Promise<ParsedEnvFile | undefined> {
+  const facts = await stat(path).catch(() => undefined)
+  return facts?.isDirectory() === true ? undefined : await readEnvFile(path)
 }
 
 function missing(path: string, service: string): never {

@@ -41,11 +41,19 @@ async function checkAll(context: CommandContext): Promise<Checked> {
   const { config, diagnostics } = result
   try {
     const { plan, warnings } = await readPlan(config, () => ({}))
-    return { found, config, plan, diagnostics: [...diagnostics, ...warnings] }
+    return { found, config, plan, diagnostics: inOrder([...diagnostics, ...warnings]) }
   } catch (error) {
     if (!(error instanceof LocaldError) || error.diagnostics.length === 0) throw error
-    return { found, config, plan: null, diagnostics: [...diagnostics, ...error.diagnostics] }
+    return { found, config, plan: null, diagnostics: inOrder([...diagnostics, ...error.diagnostics]) }
   }
+}
+
+/** By file, as they were found, and within one by its lines. */
+function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  const files = [...new Set(diagnostics.map(({ file }) => file))]
+  return diagnostics.toSorted(
+    (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  )
 }
 
 function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {
@@ -69,7 +77,7 @@ function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {
 }
 
 function summary({ cwd, output }: CommandContext, { file, name, services }: Config, count: string): string {
-  const names = services.map((service) => service.name).join(', ')
+  const names = services.length === 0 ? 'no services' : services.map((service) => service.name).join(', ')
   const { style } = output.answer
   return `${style.green('✓')} ${shortPath(file, cwd)}: project "${name}" with ${names}${count === '' ? '' : ` (${count})`}`
 }
