@@ -167,6 +167,52 @@ test('`check` reports all faults with their places and exits 2', async () => {
   expect(JSON.parse(json.stdout)).toMatchObject({ format: 'toml', diagnostics: [{ line: 2 }, { line: 3 }] })
 })
 
+test('an unknown service, an unknown instance and a missing configuration are said alike by all commands', async () => {
+  using project = createProject(procfile)
+  const told = async (...argv: readonly string[]): Promise<string> => (await startMain(argv, project).result).stderr
+  await using daemon = await startFakeDaemon(({ json }) => json(shop(snapshot('web'), snapshot('worker'))))
+  const waited = async (...argv: readonly string[]): Promise<string> =>
+    (await startMain(['wait', ...argv], { home: daemon.home, cwd: project.cwd }).result).stderr
+  for (const name of ['wbe', 'nothing-like-it', 'web.7']) {
+    const [first, ...others] = [
+      await told('env', name),
+      await told('run', name),
+      await told('why', name),
+      await waited(name),
+    ]
+    expect(first).toMatch(/^error: There is no (service|instance)/u)
+    expect(new Set(others)).toEqual(new Set([first]))
+  }
+  expect(await told('env', 'web.7')).toContain('It has one instance: "web"')
+
+  using empty = createProject({})
+  await using outside = await startFakeDaemon(({ json }) => json({ projects: [] }))
+  const wait = await startMain(['wait'], { home: outside.home, cwd: empty.cwd }).result
+  expect(wait).toMatchObject({ code: 2, stderr: (await startMain(['env', 'web'], empty).result).stderr })
+})
+
+test('`ports` numbers the services that have several instances, in their own project', async () => {
+  const row = { port: 1, kind: 'assigned', listening: false, holder: null, instance: 1, service: 'api' }
+  const ports = [
+    { ...row, project: 'a' },
+    { ...row, project: 'b' },
+    { ...row, project: 'b', instance: 2 },
+  ]
+  await using daemon = await startFakeDaemon(({ json }) => json({ ports }))
+  const { stdout } = await startMain(['ports'], daemon).result
+  expect(
+    stdout
+      .split('\n')
+      .slice(1, 4)
+      .map((line) => line.split(/ +/)[2]),
+  ).toEqual(['api', 'api.1', 'api.2'])
+})
+
+test('`logs --follow --until` contradicts itself', async () => {
+  using project = createProject(procfile)
+  expect(await startMain(['logs', '-f', '--until', '1m'], project).result).toMatchObject({ code: 2 })
+})
+
 test('`check` lists what it found line by line, and says when there are no services', async () => {
   using empty = createProject({ 'locald.toml': '', '.env': 'PORT=1\nnonsense\n' })
   const { code, stdout, stderr } = await startMain(['check'], empty).result

@@ -8,7 +8,7 @@ import { environmentFor } from '../plan/environment.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { readPlan } from '../plan/read-plan.ts'
 import type { ReadPlan } from '../plan/read-plan.ts'
-import { unknownService } from './match-services.ts'
+import { selectInstances, unknownService } from '../plan/selection.ts'
 import type { CommandContext } from './command.ts'
 import { definedVariables } from './option-values.ts'
 
@@ -38,24 +38,15 @@ export async function offlinePlan(context: CommandContext): Promise<ReadPlan> {
   return { ...read, warnings: [...warnings, ...read.warnings] }
 }
 
-/** Throws `service_unknown`. `name` may be that of an instance. */
+/** Throws `service_unknown`. `name` may be that of an instance; of a service, its first one is meant. */
 export function plannedInstance(
   plan: Plan,
   name: string,
 ): { readonly service: ServicePlan; readonly instance: number } {
-  const whole = plan.services.find((service) => service.name === name)
-  if (whole !== undefined) return { service: whole, instance: 1 }
-  const match = /^(.+)\.(\d+)$/.exec(name)
-  const service = plan.services.find((candidate) => candidate.name === match?.[1])
-  const instance = Number(match?.[2])
-  if (service !== undefined && service.instances.some((planned) => planned.instance === instance)) {
-    return { service, instance }
-  }
-  throw unknownService(
-    name,
-    plan.name,
-    plan.services.map((each) => each.name),
-  )
+  const [first] = selectInstances(plan, [name], 'named')
+  const service = plan.services.find((each) => each.name === first?.service)
+  if (first === undefined || service === undefined) throw unknownService(plan.name, name, [])
+  return { service, instance: first.instance }
 }
 
 /** The environment that a service would get if this shell started it now. */

@@ -3,12 +3,15 @@ import { LocaldError } from '@locald/protocol'
 import { parseDuration } from '../lib/duration.ts'
 import type { Invocation } from './command.ts'
 
+/** Timers hold no more than that; whoever names a longer time does not mean to see its end. */
+const longestMs = 24 * 24 * 3_600_000
+
 /** `--timeout 90s` in milliseconds, more than none; a bare number counts seconds. Undefined when the option is not given. */
 export function durationOption(call: Invocation, name: string): number | undefined {
   const text = call.text(name)
   if (text === undefined) return undefined
   const ms = durationOf(text)
-  if (ms !== undefined && ms > 0) return ms
+  if (ms !== undefined && ms > 0) return Math.min(ms, longestMs)
   throw new LocaldError('usage', `Cannot read the duration "${text}" of --${name}`, {
     hint: 'Write it as 500ms, 90s, 2m or 1h',
   })

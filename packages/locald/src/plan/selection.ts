@@ -34,24 +34,35 @@ function instancesNamed(plan: Plan, name: string): readonly InstancePlan[] {
   if (whole !== undefined) return whole.instances
   const [, serviceName = '', number = ''] = /^(.+)\.(\d+)$/.exec(name) ?? []
   const service = serviceNamed(plan, serviceName)
-  if (service === undefined) throw unknownService(plan, name)
+  if (service === undefined) {
+    throw unknownService(
+      plan.name,
+      name,
+      plan.services.map((each) => each.name),
+    )
+  }
   const instance = service.instances.find((candidate) => String(candidate.instance) === number)
   if (instance !== undefined) return [instance]
-  const count = service.instances.length
-  throw new LocaldError('service_unknown', `There is no instance ${number} of the service "${serviceName}"`, {
-    hint: count === 1 ? `It has one instance: "${serviceName}"` : `It has ${count}, counted from 1`,
-  })
+  throw unknownInstance(serviceName, number, service.instances.length)
 }
 
 function serviceNamed(plan: Plan, name: string): ServicePlan | undefined {
   return plan.services.find((service) => service.name === name)
 }
 
-function unknownService(plan: Plan, name: string): LocaldError {
-  const names = plan.services.map((service) => service.name)
+/** The refusal of a name that is none of these services'. */
+export function unknownService(project: string, name: string, names: readonly string[]): LocaldError {
   const nearest = nearestName(name, names)
-  return new LocaldError('service_unknown', `There is no service "${name}" in the project "${plan.name}"`, {
-    hint: nearest === undefined ? `The services are: ${names.join(', ')}` : `Did you mean "${nearest}"?`,
+  const all = names.length === 0 ? 'It has no services' : `The services are: ${[...new Set(names)].join(', ')}`
+  return new LocaldError('service_unknown', `There is no service "${name}" in the project "${project}"`, {
+    hint: nearest === undefined ? all : `Did you mean "${nearest}"?`,
+  })
+}
+
+/** The refusal of `web.7` where there are fewer. */
+export function unknownInstance(service: string, number: string, count: number): LocaldError {
+  return new LocaldError('service_unknown', `There is no instance ${number} of the service "${service}"`, {
+    hint: count === 1 ? `It has one instance: "${service}"` : `It has ${count}, counted from 1`,
   })
 }
 

@@ -4,6 +4,7 @@ import type { EventSnapshot, LocaldEvent } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { numberOption } from '../option-values.ts'
+import { leaveLine } from '../output/leave-line.ts'
 import { clockTime } from '../output/label-prefix.ts'
 import { describeService } from '../output/service-words.ts'
 
@@ -33,6 +34,7 @@ export async function events(context: CommandContext, call: Invocation): Promise
       print(event)
     if (event.seq >= last) break
   }
+  leaveLine(output, interrupted.signal)
   return exitCodes.ok
 }
 

@@ -4,6 +4,7 @@ import type { LogLine } from '@locald/protocol'
 import type { LogsRequest } from '../../client/api-streams.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { numberOption, timeOption } from '../option-values.ts'
+import { leaveLine } from '../output/leave-line.ts'
 import { clockTime, createLabelPrefix } from '../output/label-prefix.ts'
 import { styleFor } from '../output/style.ts'
 
@@ -18,6 +19,7 @@ export async function logs(context: CommandContext, call: Invocation): Promise<n
   for await (const lines of client.logBatches(context.selector, { ...request, signal })) {
     output.print(lines.map(textOf).join('\n'))
   }
+  leaveLine(output, interrupted.signal)
   // Ctrl-C is the way to end following; nothing has failed.
   return exitCodes.ok
 }
@@ -29,6 +31,11 @@ function logsRequest(context: CommandContext, call: Invocation): LogsRequest {
   const until = timeOption(call, 'until', now)
   const run = numberOption(call, 'run', Number.MIN_SAFE_INTEGER)
   const grep = call.text('grep')
+  if (call.flag('follow') && until !== undefined) {
+    throw new LocaldError('usage', 'Cannot follow what ends at some time: --follow and --until do not go together', {
+      hint: 'Leave one of them out',
+    })
+  }
   if (grep !== undefined) checkExpression(grep)
   return {
     services: call.args,

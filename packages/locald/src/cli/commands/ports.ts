@@ -28,10 +28,11 @@ export async function ports(context: CommandContext, call: Invocation): Promise<
     { title: 'KIND', spare: 1 },
     { title: 'LISTENING' },
   ]
-  const replicated = new Set(answer.ports.filter(({ instance }) => instance > 1).map(({ service }) => service))
+  const isReplicated = ({ project, service }: PortRow): boolean =>
+    answer.ports.some((other) => other.instance > 1 && other.project === project && other.service === service)
   const rows = answer.ports.map((row) => [
     { text: String(row.port), paint: style.bold },
-    { text: replicated.has(row.service) ? `${row.service}.${row.instance}` : row.service },
+    { text: isReplicated(row) ? `${row.service}.${row.instance}` : row.service },
     { text: row.project },
     { text: row.kind },
     listeningCell(row, style.green, style.red),

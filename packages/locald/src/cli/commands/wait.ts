@@ -13,7 +13,10 @@ export async function wait(context: CommandContext, call: Invocation): Promise<n
   const client = await context.connect()
   const first = await client.status(context.selector)
   if (!('services' in first)) {
-    throw new LocaldError('config_not_found', `There is no configuration in "${context.cwd}" or above it`)
+    // Throws what every other command says of such a place.
+    const { discover } = await import('../../config/discover.ts')
+    const { file } = await discover({ dir: context.cwd, home: context.env['HOME'] ?? '/', ...context.selector })
+    throw new LocaldError('config_not_found', `Cannot wait for the services of "${file}": it has just appeared`)
   }
   matchServices(first, call.args) // Refuses unknown names before anything is waited for.
   const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)
