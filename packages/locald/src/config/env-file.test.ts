@@ -34,6 +34,14 @@ test.each([
   expect(parsed(text)).toEqual(expected)
 })
 
+test('parseEnvFile() warns about a quote that is not closed, and of no other', () => {
+  const { diagnostics } = parseEnvFile('A="x" y\nexport B="open\nC=\'\nD=it\'s\nE="two\nlines"\n', '/p/.env')
+  expect(diagnostics).toMatchObject([
+    { severity: 'warning', code: 'env-quote-open', line: 2, column: 8, source: 'export B="open', length: 7 },
+    { severity: 'warning', code: 'env-quote-open', line: 3, column: 1, source: "C='", length: 3 },
+  ])
+})
+
 test('parseEnvFile() gives each entry its quotes and its place', () => {
   const { entries } = parseEnvFile('\n  export A=1\nB="x\ny"\r\n\nC=\'z\'\nD=`q`\nE="', '/p/.env')
   expect(entries.map(({ name, quote, place }) => [name, quote, place.line, place.column])).toEqual([

@@ -87,6 +87,7 @@ export function parseEnvFile(text: string, file: string): ParsedEnvFile {
     const place = { file, line: entryLine, column: nameAt - source.lastIndexOf('\n', nameAt - 1) }
     const written = valueAt(source, at + match[0].length)
     entries.push({ name: match[1] ?? '', ...unquote(written.text), place })
+    if (hasOpenQuote(written.text)) diagnostics.push(openQuote(written.text, place, source))
     at = endOfLine(source, written.end) + 1
   }
   return { file, entries, diagnostics }
@@ -109,6 +110,25 @@ function notAnAssignment(content: string, file: string, line: number): Diagnosti
     source: content,
     length: Math.max(1, content.trim().length),
     hint: 'Start it with "#" if it is a comment; put a value of several lines in quotes',
+  }
+}
+
+function hasOpenQuote(text: string): boolean {
+  return quoteKinds[text.charAt(0)] !== undefined && !text.includes(text.charAt(0), 1)
+}
+
+function openQuote(text: string, { file, line, column }: EnvEntry['place'], source: string): Diagnostic {
+  const shown = source.split('\n', line)[line - 1] ?? ''
+  return {
+    severity: 'warning',
+    code: 'env-quote-open',
+    message: `The quote ${text.charAt(0)} is not closed, so it is part of the value, which ends with this line`,
+    file,
+    line,
+    column,
+    source: shown,
+    length: Math.max(1, shown.length - column + 1),
+    hint: 'Close it after the value',
   }
 }
 
