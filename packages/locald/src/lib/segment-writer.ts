@@ -369,7 +369,8 @@ export class SegmentWriter {
     const fits = last !== undefined && last !== this.#inFlight && last.used + bytes <= last.bytes.length
     if (fits) return last
     // The first block after a pause is small: most streams write a line now and then, and there may be hundreds of them.
-    const size = Math.max(bytes, this.#blocks.length === 0 ? smallBlockBytes : this.#blockBytes())
+    const isFirst = this.#blocks.length === 0 && this.#spare === null
+    const size = Math.max(bytes, isFirst ? smallBlockBytes : this.#blockBytes())
     const reuse = this.#spare !== null && this.#spare.length >= size
     const block: Block = {
       bytes: reuse && this.#spare !== null ? this.#spare : Buffer.allocUnsafeSlow(size),
@@ -473,7 +474,10 @@ export class SegmentWriter {
       if (this.#last?.block === block) this.#last = null
     }
     this.#blocks.shift()
-    this.#spare = block.bytes.length === this.#blockBytes() && this.#blocks.length > 0 ? block.bytes : null
+    // To make and give up such a block for each write of a flood would cost more than the writing.
+    const isBusy = this.#blocks.length > 0 || bytes >= smallBlockBytes
+    if (!isBusy) this.#spare = null
+    else if (block.bytes.length === this.#blockBytes()) this.#spare = block.bytes
     return bytes
   }
 
