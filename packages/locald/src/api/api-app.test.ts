@@ -137,6 +137,21 @@ test('numbers, names and texts of a request for logs reach the daemon', async ()
   expect(seen).toEqual([{ dir: '/a', services: ['web', 'db'], tail: 0, run: -1, since: 5, grep: 'x', follow: true }])
 })
 
+test('events without following are those that were missed, and then the end, also when the last numbers have none', async () => {
+  const event = { type: 'daemon.started', seq: 4, at: '2026-01-01T00:00:00.000Z', pid: 1, version: '1' } as const
+  let isListening = false
+  const api = apiOf({
+    projectId: async () => null,
+    subscribe: () => {
+      isListening = true
+      return { missed: [event], stop: () => (isListening = false) }
+    },
+  })
+  const answer = await api.request('/v1/events?after=3&follow=0')
+  expect((await answer.text()).trim().split('\n').slice(-2)).toEqual(['id: 4', `data: ${JSON.stringify(event)}`])
+  expect(isListening).toBe(false)
+})
+
 describe('over a socket', () => {
   interface Served extends AsyncDisposable {
     send(path: string, chunks: readonly (string | Buffer)[], headers?: Record<string, string>): Promise<IncomingMessage>

@@ -120,6 +120,10 @@ async function events(c: Context, control: DaemonControl): Promise<Response> {
       const { type, seq, projects } = control.snapshot()
       sink.send({ id: seq, data: { type, seq, projects: projects.filter((p) => id === null || p.id === id) } })
     } else missed.forEach(send)
+    if (c.req.query('follow') === '0') {
+      stop()
+      return null
+    }
     const release = foreground === undefined ? null : control.holdForeground(foreground)
     return () => {
       stop()

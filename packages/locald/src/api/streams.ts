@@ -66,8 +66,11 @@ export interface EventSink {
 
 const heartbeatMs = 15_000
 
-/** `start` gets the sink and returns how to stop feeding it; that is called once, when the client has gone. */
-export function eventStream(start: (sink: EventSink) => () => void): ReadableStream<Uint8Array> {
+/**
+ * `start` gets the sink and returns how to stop feeding it; that is called once, when the client has gone. Null: that was all,
+ * and the stream ends.
+ */
+export function eventStream(start: (sink: EventSink) => (() => void) | null): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   let stop: (() => void) | null = null
   let heartbeat: NodeJS.Timeout | undefined
@@ -89,6 +92,9 @@ export function eventStream(start: (sink: EventSink) => () => void): ReadableStr
         heartbeat.unref()
         write(': hello\n\n')
         stop = start({ send: ({ id, data }) => write(`id: ${id}\ndata: ${JSON.stringify(data)}\n\n`) })
+        if (stop !== null) return
+        end()
+        controller.close()
       },
       cancel: end,
     },

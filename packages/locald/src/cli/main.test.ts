@@ -507,8 +507,12 @@ test('`events` prints what the daemon still knows, up to now, and only of this p
     else {
       const after = query.has('after') ? Number(query.get('after')) : -1
       // It knows nothing of what was before 4.
-      if (after < 3) response.write(eventText({ type: 'snapshot', seq: 6, projects: [] } as { seq: number }))
-      else for (const event of events) if (event.seq > after) response.write(eventText(event))
+      if (after < 3) response.write(eventText({ type: 'snapshot', seq: 7, projects: [] } as { seq: number }))
+      const isWanted = (event: (typeof events)[number]): boolean => !query.has('dir') || event.project === 'p1'
+      for (const event of events)
+        if (after >= 3 && event.seq > after && isWanted(event)) response.write(eventText(event))
+      // Not everything that is numbered is an event: 7 never comes.
+      if (query.get('follow') === '0') response.end()
     }
   })
   const { code, stdout } = await startMain(['events', '--json'], daemon).result
@@ -519,7 +523,7 @@ test('`events` prints what the daemon still knows, up to now, and only of this p
       .split('\n')
       .map((line) => JSON.parse(line) as unknown),
   ).toEqual([events[0], events[2]])
-  expect((await startMain(['events', '--all', '-n', '1'], daemon).result).stdout).toMatch(
+  expect((await startMain(['events', '--all', '-n', '2'], daemon).result).stdout).toMatch(
     /service\.healthy {2}web\.1 healthy/u,
   )
 })

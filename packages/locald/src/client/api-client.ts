@@ -54,7 +54,7 @@ export interface ApiClient {
   attach(selector: ProjectSelector, request: AttachRequest): AsyncIterable<AttachMessage>
   /** Sent again when the daemon was replaced; typed once. */
   type(input: AttachInput): Promise<AttachInputAnswer>
-  /** Goes on until the signal aborts, over a replacement of the daemon. */
+  /** Goes on until the signal aborts, over a replacement of the daemon; without `follow`, until now. */
   events(selector: ProjectSelector, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
   registry(): Promise<RegistryList>
   pin(request: PinRequest): Promise<RegistryEntry>
@@ -138,8 +138,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       return attach({ ...place(selector), service, client }, request)
     },
     type: (input) => ask('POST', '/attach/input', input),
-    events: (selector, request) =>
-      events({ ...place(selector), after: request.after, foreground: request.foreground }, request),
+    events: (selector, request) => {
+      const { after, foreground, follow } = request
+      return events({ ...place(selector), after, foreground, follow: follow === false ? 0 : undefined }, request)
+    },
     registry: () => ask('GET', '/registry'),
     pin: (request) => ask('POST', '/registry/pin', request),
     cleanRegistry: () => ask('POST', '/registry/clean', {}),

@@ -35,6 +35,8 @@ export interface EventsRequest {
   readonly foreground?: string
   /** Ends with the connection instead of opening another. Default false. */
   readonly isOnce?: boolean
+  /** Go on with what happens; else the end is where it is now. Default true. */
+  readonly follow?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -107,7 +109,7 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
 
   async function* events(
     query: Query,
-    { isOnce = false, signal }: EventsRequest,
+    { isOnce = false, follow = true, signal }: EventsRequest,
   ): AsyncGenerator<LocaldEvent | EventSnapshot> {
     if (isOnce) {
       yield* untilLost(openEvents(query, signal))
@@ -115,7 +117,7 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
     }
     let next = query
     const following = (): AsyncIterable<LocaldEvent | EventSnapshot> => openEvents(next, signal)
-    for await (const event of reconnecting(following, reconnectOptions(signal, true))) {
+    for await (const event of reconnecting(following, reconnectOptions(signal, follow))) {
       next = { ...query, after: event.seq }
       yield event
     }

@@ -135,7 +135,7 @@ writeSync(3, 'held\\n')`
   expect(error.hint).toContain('locald server start --fresh')
   expect(rig.starts()).toEqual([''])
 
-  await rejection(ensureServer({ ...rig.start, again: 'fresh', timeoutMs: 100 }))
+  await rejection(ensureServer({ ...rig.start, again: 'fresh', timeoutMs: 1_000 }))
   expect(rig.starts().at(-1)).toBe('--retry')
   expect(existsSync(installation.journal)).toBe(false)
 })

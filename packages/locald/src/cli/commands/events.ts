@@ -19,20 +19,12 @@ export async function events(context: CommandContext, call: Invocation): Promise
   const signal = AbortSignal.any([interrupted.signal, output.closed])
   const print = call.flag('json') ? output.printJson : (event: LocaldEvent) => output.print(eventLine(context, event))
   const project = call.flag('all') ? null : await projectOf(client, context)
+  const follow = call.flag('follow')
   const newest = await lastSeq(client, signal)
-  const last = call.flag('follow') ? Infinity : newest
   const wanted = Math.max(0, newest - (numberOption(call, 'tail', 0) ?? defaultTail))
   const after = await firstKnown(client, { wanted, newest }, signal)
-  if (after >= last) return exitCodes.ok
-
-  // The numbers of one project have gaps; those of all have none, so that the last one is sure to come.
-  for await (const event of client.events(call.flag('follow') && project !== null ? selector : {}, {
-    after,
-    signal,
-  })) {
-    if (event.type !== 'snapshot' && (project === null || !('project' in event) || event.project === project))
-      print(event)
-    if (event.seq >= last) break
+  for await (const event of client.events(project === null ? {} : selector, { after, follow, signal })) {
+    if (event.type !== 'snapshot') print(event)
   }
   leaveLine(output, interrupted.signal)
   return exitCodes.ok
@@ -45,7 +37,8 @@ async function projectOf(client: ApiClient, { selector }: CommandContext): Promi
 }
 
 async function lastSeq(client: ApiClient, signal: AbortSignal): Promise<number> {
-  for await (const event of client.events({}, { signal })) return (event satisfies EventSnapshot | LocaldEvent).seq
+  for await (const event of client.events({}, { follow: false, signal }))
+    return (event satisfies EventSnapshot | LocaldEvent).seq
   return 0
 }
 
@@ -59,7 +52,7 @@ async function firstKnown(
   signal: AbortSignal,
 ): Promise<number> {
   const isKnown = async (after: number): Promise<boolean> => {
-    for await (const event of client.events({}, { after, signal })) return event.type !== 'snapshot'
+    for await (const event of client.events({}, { after, follow: false, signal })) return event.type !== 'snapshot'
     return true
   }
   let low = wanted
