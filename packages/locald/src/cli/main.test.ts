@@ -242,6 +242,8 @@ test('errors of a command with --json are JSON on stderr', async () => {
   const { code, stderr } = await startMain(['why', 'nobody', '--json'], project).result
   expect(code).toBe(4)
   expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'service_unknown' } })
+  const usage = await startMain(['why', '--json'], project).result
+  expect([usage.code, JSON.parse(usage.stderr)]).toMatchObject([2, { error: { code: 'usage' } }])
 })
 
 test('`run` gives the command its environment and passes its exit on; 125 is locald itself', async () => {

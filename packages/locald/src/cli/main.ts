@@ -38,7 +38,9 @@ export async function main(options: MainOptions): Promise<number> {
     const call = parsed?.type === 'command' ? parsed : null
     const { renderError, renderErrorAsJson } = await import('./output/error-report.ts')
     const { note, side } = options.output
-    if (call?.call.flag('json') === true) note(renderErrorAsJson(error))
+    // Of a line that makes no sense, that much is still plain.
+    const isJson = call === null ? options.argv.includes('--json') : call.call.flag('json')
+    if (isJson) note(renderErrorAsJson(error))
     else note(renderError(error, { cwd: options.cwd, style: side.style }).join('\n'))
     return exitCodeFor(error, call?.command ?? null)
   }
