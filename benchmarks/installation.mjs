@@ -45,6 +45,8 @@ export function createInstallation() {
   return {
     locald,
     socket: join(directory, 'l/run/api.sock'),
+    /** Any other program, in the same environment. */
+    run: (program, args, cwd = user) => run(program, args, { cwd, env }),
     /** A command that goes on; its output is the caller's. */
     start: (args, cwd = user) =>
       spawn(process.execPath, [command, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'inherit'] }),

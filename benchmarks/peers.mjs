@@ -5,27 +5,23 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How each is started in a directory with a Procfile; it ends when what it runs has ended. */
+/** How each is started in a directory with a Procfile, and what it reads from; it ends when what it runs has ended. */
 const managers = {
-  foreman: ['start'],
-  goreman: ['-exit-on-stop', 'start'],
-  hivemind: ['Procfile'],
-  overmind: ['start'],
+  foreman: { args: ['start'], by: 'pipe' },
+  goreman: { args: ['-exit-on-stop', 'start'], by: 'pipe' },
+  hivemind: { args: ['Procfile'], by: 'terminal' },
+  overmind: { args: ['start'], by: 'terminal' },
 }
 
 /**
  * Peers by name: `{ run }`, which runs commands in `directory` to their end, or until it is to give up, and has recorded or
- * shown all they wrote when it resolves; or `{ missing }`, why it cannot be had.
+ * shown all they wrote when it resolves, with the time of that if it knows it; or `{ missing }`, why it cannot be had.
  */
 export function findPeers(directory) {
-  const peers = Object.entries(managers).map(([name, args]) => {
+  const peers = Object.entries(managers).map(([name, { args, by }]) => {
     const program = onPath(name)
-    return [
-      name,
-      program === null
-        ? { missing: 'not on the PATH' }
-        : { run: (job, giveUp) => runManager(program, args, job, giveUp) },
-    ]
+    if (program === null) return [name, { missing: 'not on the PATH' }]
+    return [name, { by, run: (job, giveUp) => runManager(program, args, job, giveUp) }]
   })
   return Object.fromEntries([...peers, ['pm2', findPm2(directory)]])
 }
@@ -48,14 +44,14 @@ async function runManager(program, args, { commands, directory, env }, giveUp) {
 
 function findPm2(directory) {
   const known = onPath('pm2')
-  if (known !== null) return { run: (job, giveUp) => runPm2(known, job, giveUp) }
+  if (known !== null) return { by: 'pipe', run: (job, giveUp) => runPm2(known, job, giveUp) }
   const folder = join(directory, 'pm2')
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{"private":true}\n')
   const { status } = spawnSync('npm', ['install', 'pm2', '--no-fund', '--no-audit'], { cwd: folder, timeout: 120_000 })
   const program = join(folder, 'node_modules/.bin/pm2')
   if (status !== 0 || !existsSync(program)) return { missing: 'npm cannot install it' }
-  return { run: (job, giveUp) => runPm2(program, job, giveUp) }
+  return { by: 'pipe', run: (job, giveUp) => runPm2(program, job, giveUp) }
 }
 
 /** It runs things in the background and writes what they say to files: done when those have it all. */
@@ -79,6 +75,7 @@ async function runPm2(program, { commands, directory, env, bytes }, giveUp) {
   try {
     await pm2('start', 'apps.json')
     while (sizeOf(logs) < bytes && !giveUp.aborted) await sleep(5)
+    return Date.now()
   } finally {
     await pm2('kill')
   }

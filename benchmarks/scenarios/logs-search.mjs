@@ -3,7 +3,6 @@ import { createWriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from '../installation.mjs'
 import { median } from '../statistics.mjs'
 
 const gigabyte = 1e9
@@ -52,7 +51,7 @@ export async function measure({ installation, quick }) {
   for (const { name, pattern } of searches) {
     const seen = { grep: [], locald: [], ratio: [] }
     for (let round = 0; round < rounds; round += 1) {
-      const expected = await run('grep', ['-E', pattern, big])
+      const expected = await installation.run('grep', ['-E', pattern, big])
       const found = await project.locald('logs', '--no-prefix', '--grep', pattern)
       if (found.stdout !== expected.stdout) throw new Error(`locald finds other lines than grep for "${pattern}"`)
       seen.grep.push(expected.ms)
@@ -75,7 +74,8 @@ export async function measure({ installation, quick }) {
   // Only what is said from here on is of the last minute.
   await sleep(Math.max(0, recordedAt + 61_000 - Date.now()))
   writeFileSync(join(project.root, 'say.sh'), 'exec seq 1 1000\n')
-  await project.locald('restart')
+  await project.locald('stop')
+  await project.locald('up')
   const recent = await timed('--since', '1m')
   if (recent.lines < 1000 || recent.lines > 1100) throw new Error(`"--since 1m" gave ${recent.lines} lines`)
   rows.push({ what: '`logs --since 1m` on 1 GB, 1,000 lines of it', value: recent.ms, unit: ms })
