@@ -1,5 +1,5 @@
 // Wrong configurations are refused whole, with places; right ones are taken over while everything runs.
-import { mkdirSync } from 'node:fs'
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Diagnostic } from '@locald/protocol'
 import { expect, test } from 'vitest'
@@ -98,8 +98,8 @@ env = { OTHER = "\${services.nobody.url}" }
 test('an unreadable .env is an error that names it, before anything starts', async () => {
   await using harness = createHarness()
   const project = harness.project({ 'locald.toml': '[services.web]\ntype = "worker"\ncommand = "exec sleep 1000"\n' })
-  // Root may read every file; nobody can read a directory as one.
-  mkdirSync(join(project.directory, '.env'))
+  // Root may read every file; nobody can follow a link to itself.
+  symlinkSync('.env', join(project.directory, '.env'))
   const up = await project.locald('up')
   expect(up.code).toBe(2)
   expect(up.stderr).toContain('.env')
