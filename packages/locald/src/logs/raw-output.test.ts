@@ -37,6 +37,24 @@ describe('rawTail()', () => {
     await following.return()
   })
 
+  test('gives what a full disk does not take, and following goes on behind it', async () => {
+    await using logs = await LogFixture.create({ segmentBytes: 1, segments: 100 })
+    await logs.output('web', 'on the disk ', { at: 1000 })
+    await logs.refuse('web')
+    await logs.output('web', 'waiting ', { at: 2000 })
+    const { bytes, cursor } = await rawTail(logs.source('web'), 1)
+    expect(bytes.toString()).toBe('on the disk waiting ')
+    const following = rawOutput(logs.source('web'), cursor, logs.follow(never))
+    const next = readUntil(following, 'next')
+    await logs.output('web', 'next', { at: 3000 })
+    expect((await next).text).toBe('next')
+    await logs.accept('web')
+    const last = readUntil(following, 'last')
+    await logs.output('web', 'last', { at: 4000 })
+    expect((await last).text).toBe('last')
+    await following.return()
+  })
+
   test('gives nothing of an instance that never wrote, and a cursor before its first byte', async () => {
     await using logs = await LogFixture.create()
     const { bytes, cursor } = await rawTail(logs.source('web'), 1)

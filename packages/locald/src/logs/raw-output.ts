@@ -24,11 +24,12 @@ export async function rawTail(
   run: number,
   maxBytes = tailBytes,
 ): Promise<{ readonly bytes: Buffer; readonly cursor: string }> {
+  const unwritten = await source.unwritten?.(Number.MAX_SAFE_INTEGER)
   const timeline = await SegmentTimeline.open(source.directory)
-  const end = await timeline.end()
+  const end = Math.max(await timeline.end(), unwritten?.end ?? 0)
   const chunks: Buffer[] = []
   let position = await timeline.frameBefore(Math.max(0, end - maxBytes))
-  await using frames = new FrameReader(source.directory, position)
+  await using frames = new FrameReader(source.directory, position, source.unwritten)
   while (position < end) {
     const result = await frames.read()
     if (result.type === 'end') break
@@ -57,9 +58,10 @@ export async function* rawOutput(
 ): AsyncGenerator<readonly RawItem[], void, undefined> {
   using growth = new Growth(follow)
   const asked = decodeCursor(cursor).get(source.stream)?.position ?? 0
-  const end = await (await SegmentTimeline.open(source.directory)).end()
+  const unwritten = await source.unwritten?.(Number.MAX_SAFE_INTEGER)
+  const end = Math.max(await (await SegmentTimeline.open(source.directory)).end(), unwritten?.end ?? 0)
   // Behind the end: the folder was emptied since, and everything in it is new.
-  await using frames = new FrameReader(source.directory, asked > end ? 0 : asked)
+  await using frames = new FrameReader(source.directory, asked > end ? 0 : asked, source.unwritten)
   for (;;) {
     const wasOver = growth.isOver
     const result = await frames.read()
