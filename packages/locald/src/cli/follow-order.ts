@@ -31,6 +31,8 @@ export interface FollowedOrder {
 }
 
 export interface OrderResult {
+  /** When the order was given, milliseconds since the epoch. */
+  readonly givenAt: number
   /** Null when the caller left. */
   readonly ended: OrderEnded | null
   /** The project as it is now. */
@@ -79,7 +81,7 @@ export async function followOrder(
     display.update(event)
     if (ended !== null) break
   }
-  return { ended, project: project(), services: concerned() }
+  return { givenAt: startedAt, ended, project: project(), services: concerned() }
 }
 
 /** By the labels that the daemon named, or else by the names that were asked for. */

@@ -383,6 +383,7 @@ test('`up` reports who failed, how, and its last words', async () => {
   const dead = snapshot('web', {
     state: 'failed',
     health: { status: 'none', source: null },
+    started_at: new Date(Date.now() + 1000).toISOString(),
     reason: 'exited with code 3',
   })
   await using daemon = await startFakeDaemon(
@@ -397,6 +398,26 @@ test('`up` reports who failed, how, and its last words', async () => {
   expect(stderr).toContain('error: "locald up" failed: not everything came up')
   // Once as it happens, and once in the report.
   expect(`${stdout}${stderr}`.split('exited with code 3')).toHaveLength(3)
+})
+
+test('`up` quotes nobody who was not started by it', async () => {
+  const dead = snapshot('web', { state: 'failed', started_at: new Date().toISOString(), reason: 'exited with code 3' })
+  const earlier = {
+    state: 'failed',
+    health: dead.health,
+    reason: 'dependency "web" failed: exited with code 3',
+  } as const
+  await using daemon = await startFakeDaemon(
+    carryOut(shop(snapshot('web', down), snapshot('api', down), snapshot('job', down)), (order) => [
+      changed('service.failed', { ...dead, started_at: new Date(Date.now() + 1000).toISOString() }),
+      changed('service.failed', snapshot('api', { ...earlier, started_at: at })),
+      changed('service.failed', snapshot('job', { ...earlier, started_at: null, run: 0 })),
+      ended(order, 'failed'),
+    ]),
+  )
+  const { stderr } = await startMain(['up'], daemon).result
+  expect(stderr).toContain('✗ web failed: exited with code 3\n  | the disk is made of cheese\n')
+  expect(stderr.split('made of cheese')).toHaveLength(2)
 })
 
 test('`up` that a later order took over says so', async () => {

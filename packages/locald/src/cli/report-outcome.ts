@@ -24,7 +24,7 @@ export async function reportOutcome(context: CommandContext, client: ApiClient, 
   let wasQuoted = true
   for (const snapshot of reportedServices(result)) {
     const label = labelIn(project.services, snapshot)
-    const words = await lastWords(client, context, label, snapshot)
+    const words = hasSpoken(snapshot, result.givenAt) ? await lastWords(client, context, label, snapshot) : []
     const isQuoting = words.length > 0
     if (isQuoting || wasQuoted) output.note('')
     output.note(`${style.red('✗')} ${style.bold(label)} ${describeService(snapshot, now())}`)
@@ -40,6 +40,12 @@ export async function reportOutcome(context: CommandContext, client: ApiClient, 
   output.note(`\n${style.red(style.bold('error:'))} "locald ${ended.kind}" failed: ${reasons[ended.outcome]}`)
   for (const problem of ended.problems) if (!told.has(problem)) output.note(`  ${problem}`)
   return exitCodes.failed
+}
+
+/** Not of what failed without being started: what it wrote in an earlier life would look like the reason. */
+function hasSpoken({ state, run, started_at: startedAt }: ServiceSnapshot, since: number): boolean {
+  if (run === 0 || startedAt === null) return false
+  return state !== 'failed' || Date.parse(startedAt) >= since
 }
 
 /** Warnings about the project as a whole; those of a service stand under the table. */
