@@ -66,7 +66,9 @@ export async function measure({ installation, quick }) {
   const startedAt = performance.now()
   await sleep(quick ? 15_000 : 60_000)
   const elapsed = (performance.now() - startedAt) * 1e6
-  const [daemonShare, keeperShare] = [daemon.pid, keeper.pid].map((pid, n) => (100 * (cpuTime(pid) - before[n])) / elapsed)
+  const [daemonShare, keeperShare] = [daemon.pid, keeper.pid].map(
+    (pid, n) => (100 * (cpuTime(pid) - before[n])) / elapsed,
+  )
 
   const asked = names.filter((name) => /^(?:http|command)/u.test(name))
   const late = asked.flatMap((name) => gaps(project.root, name, since, Date.now()).map((gap) => gap - intervalMs))
@@ -83,6 +85,11 @@ export async function measure({ installation, quick }) {
     { what: `${names.length} services with mixed checks: \`up\` to all healthy`, value: up.ms, unit: 'ms' },
     { what: '… idle: daemon', value: daemonShare, unit: percent, limit: 2 },
     { what: '… idle: keeper', value: keeperShare, unit: percent },
-    { what: '… the latest check, beyond its interval of 10 s', value: Math.max(0, worst(late)), unit: 'ms', limit: intervalMs },
+    {
+      what: '… the latest check, beyond its interval of 10 s',
+      value: Math.max(0, worst(late)),
+      unit: 'ms',
+      limit: intervalMs,
+    },
   ]
 }
