@@ -256,6 +256,11 @@ test('`run` gives the command its environment and passes its exit on; 125 is loc
   expect(await run('web', '--', project.cwd)).toBe(126)
   expect(await run('worker')).toBe(3)
   expect(await run('nobody', '--', 'true')).toBe(125)
+  const tooLong = await startMain(['run', 'web', '--', 'true', 'x'.repeat(200_000)], project).result
+  expect(tooLong).toMatchObject({ code: 125, stderr: expect.stringContaining('Cannot run "true": E2BIG') })
+  using lost = createProject({ 'locald.toml': '[services.web]\ncommand = "true"\nworkdir = "nowhere"\n' })
+  const nowhere = await startMain(['run', 'web'], lost).result
+  expect(nowhere).toMatchObject({ code: 125, stderr: expect.stringContaining('there is no directory') })
 })
 
 test('`run` waits for its command and passes signals on, Ctrl-C too where no terminal sends it', async () => {

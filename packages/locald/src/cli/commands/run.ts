@@ -1,5 +1,7 @@
 // `locald run`: a command as a service would run it, with this terminal.
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { exitCodes, LocaldError } from '@locald/protocol'
 import type { EnvVariable } from '@locald/protocol'
@@ -44,12 +46,33 @@ function terminalVariables({ env }: Pick<CommandContext, 'env'>): Record<string,
   return Object.fromEntries(ofTheTerminal.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }
 
+interface RunOptions {
+  readonly cwd: string
+  readonly env: Record<string, string>
+}
+
+function start(program: string, args: readonly string[], options: RunOptions): ChildProcess {
+  try {
+    return spawn(program, args, { ...options, stdio: 'inherit' })
+  } catch (cause) {
+    // Not every refusal of the system comes as an event.
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    const hint = why === 'E2BIG' ? { hint: 'A variable or an argument is too long, or all of them together are' } : {}
+    throw new LocaldError('internal', `Cannot run "${program}": ${why}`, { cause, ...hint })
+  }
+}
+
 async function runHere(
   { onInterrupt, output, isInteractive }: CommandContext,
   [program = '', ...args]: readonly string[],
-  options: { readonly cwd: string; readonly env: Record<string, string> },
+  options: RunOptions,
 ): Promise<number> {
-  const child = spawn(program, args, { ...options, stdio: 'inherit' })
+  if (statSync(options.cwd, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new LocaldError('config_invalid', `Cannot run "${program}": there is no directory "${options.cwd}"`, {
+      hint: 'Create it, or correct "workdir"',
+    })
+  }
+  const child = start(program, args, options)
   // A terminal sends Ctrl-C to the command as well; it decides what comes of it. Other signals come to us alone.
   const hasTerminal = isInteractive() || output.answer.isTerminal || output.side.isTerminal
   using _interrupts = onInterrupt((signal) => {
