@@ -13,14 +13,32 @@ const mayImport = {
   supervisor: ['lib', 'config', 'plan', 'keeper', 'container', 'health'],
   events: ['lib'],
   logs: ['lib'],
-  proxy: ['lib'],
+  certificates: ['lib'],
+  trust: ['lib', 'certificates'],
+  proxy: ['lib', 'certificates'],
+  admin: ['lib', 'certificates', 'trust'],
   api: ['lib'],
   client: ['lib'],
   // `check` and `env` work without a daemon, so the command line reads and plans by itself: docs/decisions/0011.
   // `run` reaches into a container by itself: docs/containers.md.
-  cli: ['lib', 'client', 'config', 'plan', 'container'],
-  daemon: ['lib', 'config', 'plan', 'keeper', 'container', 'health', 'supervisor', 'events', 'logs', 'proxy', 'api'],
-  bin: ['lib', 'cli', 'daemon', 'keeper'],
+  cli: ['lib', 'client', 'config', 'plan', 'container', 'certificates', 'trust', 'admin'],
+  daemon: [
+    'lib',
+    'config',
+    'plan',
+    'keeper',
+    'container',
+    'health',
+    'supervisor',
+    'events',
+    'logs',
+    'certificates',
+    'trust',
+    'proxy',
+    'admin',
+    'api',
+  ],
+  bin: ['lib', 'cli', 'daemon', 'keeper', 'proxy', 'certificates'],
 }
 
 const source = '^packages/locald/src'
