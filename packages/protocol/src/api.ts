@@ -115,6 +115,8 @@ export interface AttachInput extends ProjectSelector {
   readonly size: TerminalSize | null
   /** An answer of the client's terminal, which nobody typed. */
   readonly reply?: boolean
+  /** It was sent before, and the connection broke before the answer. */
+  readonly again?: boolean
 }
 
 /** False when the service cannot take it now, or the run is over. */
@@ -154,6 +156,43 @@ export interface PortHolder {
   readonly pid: number | null
   readonly command: string | null
   readonly user: string | null
+}
+
+/** One row of GET /v1/aliases: a host name of something that locald does not run. */
+export interface AliasEntry {
+  readonly host: string
+  /** On this machine. */
+  readonly port: number
+  /** Null where there is no proxy, a project has the name, or this machine does not know it. */
+  readonly url: string | null
+  /** Of the project that has the name, and goes first. */
+  readonly project: string | null
+}
+
+/** One row of GET /v1/names: a host name in use. */
+export interface NameEntry {
+  /** `*.…`: every name with one label more. */
+  readonly host: string
+  /** The project's name; null for an alias, as are its id and root. */
+  readonly project: string | null
+  readonly project_id: string | null
+  readonly root: string | null
+  /** Who answers there at "/"; null: only what has a route does. */
+  readonly service: string | null
+  /** Null for a wildcard, and where there is no proxy. */
+  readonly url: string | null
+  /** Whether this machine knows that the name leads here; if not, `locald admin sync-hosts` tells it. */
+  readonly leads_here: boolean
+}
+
+/** `url SERVICE --json`. */
+export interface UrlAnswer {
+  /** The address by name if one works right now, else the direct one; null: it cannot be reached. */
+  readonly url: string | null
+  /** Without the proxy; null: it has no port. */
+  readonly direct: string | null
+  /** File with the certificates of the authorities of locald, for clients that ask for one; null: there are none. */
+  readonly ca: string | null
 }
 
 /** What one instance has said over its notify socket in its current or last run. */

@@ -184,6 +184,7 @@ export const configSchema = z
           "Default: the directory's name.",
         ).optional(),
         domain: described(text, 'Default: <name>.localhost.').optional(),
+        domains: described(z.array(text), 'Further domains, each with the same names below it.').optional(),
       })
       .optional(),
     env: described(env, 'Environment variables of every service.').optional(),

@@ -44,6 +44,7 @@ export const errorKinds = {
   version_mismatch: { status: 409, exit: exitCodes.unreachable },
   path_too_long: { status: 500, exit: exitCodes.unreachable },
   directory_refused: { status: 500, exit: exitCodes.unreachable },
+  setup_failed: { status: 500, exit: exitCodes.failed },
   internal: { status: 500, exit: exitCodes.failed },
 } as const satisfies Record<string, ErrorKind>
 

@@ -19,6 +19,8 @@ export type ServiceEventType =
   | 'service.backoff'
   | 'service.stopping'
   | 'service.stopped'
+  /** Nothing of it runs, until somebody wants it. */
+  | 'service.idle'
   | 'service.completed'
   | 'service.failed'
   /** Something shown of it changed, but not its state: a port found, a warning, a new definition. */

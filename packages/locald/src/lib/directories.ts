@@ -1,7 +1,7 @@
 // Where an application keeps its files: the XDG base directories, or four folders below one directory of the caller's choice.
 // https://specifications.freedesktop.org/basedir-spec/latest/
-import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import { getBuiltinModule } from 'node:process'
 
 export interface Directories {
   readonly config: string
@@ -30,7 +30,8 @@ export function directoriesFor({ name, home, env }: DirectoryOptions): Directori
       runtime: join(top, 'run'),
     }
   }
-  const user = env['HOME'] !== undefined && isAbsolute(env['HOME']) ? env['HOME'] : homedir()
+  const user =
+    env['HOME'] !== undefined && isAbsolute(env['HOME']) ? env['HOME'] : getBuiltinModule('node:os').homedir()
   const base = (variable: string, fallback: string): string => {
     const value = env[variable]
     return join(value !== undefined && isAbsolute(value) ? value : join(user, fallback), name)

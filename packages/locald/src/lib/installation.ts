@@ -1,5 +1,4 @@
 // The files of one installation: one keeper, one daemon, all of a user's projects.
-import { join } from 'node:path'
 import { directoriesFor } from './directories.ts'
 import type { Directories } from './directories.ts'
 
@@ -15,12 +14,26 @@ export interface Installation extends Directories {
   readonly stoppedMark: string
   /** Journal and snapshot of the daemon. */
   readonly journal: string
+  /** Which suffixes the DNS server answers for, and on which port; absent: there is none. */
+  readonly dnsSetup: string
   /** Where containers were run. */
   readonly engines: string
+  /** Who has host names that several projects want. */
+  readonly hostHolders: string
+  /** The ports that were chosen for the proxy. */
+  readonly proxyPorts: string
   /** One folder a project, one a service instance below it. */
   readonly logs: string
   /** Environments of the shells that ran `up`; 0600, gone with the login. */
   readonly shells: string
+  /** Our certificate authorities with their keys. */
+  readonly authorities: string
+  /** Where their certificates are trusted, as `locald trust` has verified it. */
+  readonly trustFile: string
+  /** Ports by the names of what locald does not run. */
+  readonly aliases: string
+  /** Configurations of what is only tried, one folder each. */
+  readonly tries: string
   /** Defaults of the user for all projects. */
   readonly userConfig: string
 }
@@ -28,17 +41,26 @@ export interface Installation extends Directories {
 /** `LOCALD_HOME` puts everything below one directory. */
 export function installationFor(env: Readonly<Record<string, string | undefined>>): Installation {
   const directories = directoriesFor({ name: 'locald', home: env['LOCALD_HOME'], env })
+  const { config, data, state, runtime } = directories
+  // Every command comes this way before it does anything: so many calls of `join` are a measurable part of a short one.
   return {
     ...directories,
-    apiSocket: join(directories.runtime, 'api.sock'),
-    keeperLock: join(directories.state, 'keeper.lock'),
-    keeperLog: join(directories.state, 'keeper.log'),
-    daemonLog: join(directories.state, 'daemon.log'),
-    stoppedMark: join(directories.state, 'stopped'),
-    journal: join(directories.state, 'journal'),
-    engines: join(directories.state, 'engines.json'),
-    logs: join(directories.state, 'logs'),
-    shells: join(directories.runtime, 'shells'),
-    userConfig: join(directories.config, 'config.toml'),
+    apiSocket: `${runtime}/api.sock`,
+    keeperLock: `${state}/keeper.lock`,
+    keeperLog: `${state}/keeper.log`,
+    daemonLog: `${state}/daemon.log`,
+    stoppedMark: `${state}/stopped`,
+    journal: `${state}/journal`,
+    dnsSetup: `${state}/dns.json`,
+    engines: `${state}/engines.json`,
+    hostHolders: `${state}/host-holders.json`,
+    proxyPorts: `${state}/proxy-ports.json`,
+    logs: `${state}/logs`,
+    shells: `${runtime}/shells`,
+    authorities: `${data}/ca`,
+    trustFile: `${state}/trust.json`,
+    aliases: `${state}/aliases.json`,
+    tries: `${state}/try`,
+    userConfig: `${config}/config.toml`,
   }
 }

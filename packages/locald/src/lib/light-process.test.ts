@@ -27,6 +27,18 @@ test('startLightProcess() gives directory, environment and arguments, and reads 
   rmSync(cwd, { recursive: true })
 })
 
+test('startLightProcess() adds variables for one start alone', async () => {
+  const env = { PATH: path, GREETING: 'hello' }
+  const say = async (changes: Partial<LightOrder>): Promise<string> => {
+    using child = shell('echo "$GREETING $NAME"', { env, ...changes })
+    return (await text(child.output)).trim()
+  }
+  expect(await say({ added: { NAME: 'you' } })).toBe('hello you')
+  expect(await say({ added: { NAME: 'me' } })).toBe('hello me')
+  expect(await say({})).toBe('hello')
+  expect(await say({ env: { PATH: path } })).toBe('')
+})
+
 test('startLightProcess() tells the exit code, and the signal', async () => {
   using failing = shell('exit 7')
   expect(await failing.exit).toEqual({ code: 7, signal: null })

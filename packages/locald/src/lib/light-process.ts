@@ -12,6 +12,8 @@ export interface LightOrder {
   /** Program and arguments; a name without a slash is looked for on the PATH of `env`. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Further variables, which `env` does not have. */
+  readonly added?: Readonly<Record<string, string>>
   readonly cwd: string
 }
 
@@ -28,7 +30,7 @@ export interface LightProcess extends Disposable {
   [Symbol.dispose](): void
 }
 
-/** How often it is looked whether it has exited: more quickly at first, when most have. */
+/** How often it is looked whether it has exited: quickly once its descriptors are closed, and now and then should others have them. */
 const firstLookMs = 1
 const longestLookMs = 10
 
@@ -67,7 +69,7 @@ function watched(pid: number, output: Socket, life: Socket): LightProcess {
     for (const stream of [output, life]) stream.once('close', () => --open === 0 && done())
   })
   const exit = new Promise<ChildExit>((done) => {
-    let delayMs = firstLookMs
+    let delayMs = longestLookMs
     let timer = setTimeout(() => look(), delayMs).unref()
     const look = (): void => {
       clearTimeout(timer)

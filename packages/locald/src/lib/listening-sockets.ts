@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { isErrno } from './errno.ts'
 import { addressText } from './listener.ts'
 import { openSockDiag } from './sock-diag.ts'
 import type { Listener, ListenerTable } from './listener.ts'
@@ -25,7 +26,7 @@ export const procTable: ListenerTable = {
       readFile('/proc/net/tcp', 'latin1'),
       // A kernel without IPv6 has no such file.
       readFile('/proc/net/tcp6', 'latin1').catch((error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+        if (isErrno(error, 'ENOENT')) return ''
         throw error
       }),
     ])

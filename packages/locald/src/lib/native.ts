@@ -19,6 +19,12 @@ const lockNonBlocking = 4
 const waitNoHang = 1
 const unixFamily = 1
 const streamSocket = 1
+const inet4Family = 2
+const inet6Family = isLinux ? 10 : 30
+const socketLevel = isLinux ? 1 : 0xffff
+const reuseAddress = isLinux ? 2 : 4
+const inet6Level = 41
+const inet6Only = isLinux ? 26 : 27
 const setChildSubreaper = 36
 const fileLocksResource = 10
 
@@ -30,6 +36,8 @@ const readInto = libc.func('long read(int, void *, unsigned long)')
 const socket = libc.func('int socket(int, int, int)')
 const bind = libc.func('int bind(int, const void *, unsigned int)')
 const listen = libc.func('int listen(int, int)')
+const setsockopt = libc.func('int setsockopt(int, int, int, const void *, unsigned int)')
+const getsockname = libc.func('int getsockname(int, void *, void *)')
 const prctl = isLinux
   ? libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)')
   : () => -1
@@ -110,6 +118,51 @@ export function bindUnixSocket(path: string, backlog: number): number {
     closeSync(fd)
     throw error
   }
+}
+
+/** A TCP socket of the loopback interface that listens on this port (0: any free one), not inherited by children. */
+export function bindLoopback(family: 4 | 6, port: number, backlog: number): number {
+  const fd = checkedCall('socket', socket(family === 4 ? inet4Family : inet6Family, streamSocket, 0))
+  try {
+    setCloseOnExec(fd)
+    // A port that was closed a moment ago can be had again; one that somebody listens on cannot.
+    switchOn(fd, socketLevel, reuseAddress)
+    if (family === 6) switchOn(fd, inet6Level, inet6Only)
+    const address = loopbackAddress(family, port)
+    checkedCall('bind', bind(fd, address, address.length))
+    checkedCall('listen', listen(fd, backlog))
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+function switchOn(fd: number, level: number, option: number): void {
+  const value = Buffer.alloc(4)
+  value.writeInt32LE(1)
+  checkedCall('setsockopt', setsockopt(fd, level, option, value, value.length))
+}
+
+/** `sockaddr_in` or `sockaddr_in6` of the loopback address. */
+function loopbackAddress(family: 4 | 6, port: number): Buffer {
+  const address = Buffer.alloc(family === 4 ? 16 : 28)
+  const number = family === 4 ? inet4Family : inet6Family
+  // macOS has one byte of length before one byte of family.
+  address.set(isLinux ? [number, 0] : [address.length, number])
+  address.writeUInt16BE(port, 2)
+  if (family === 4) address.set([127, 0, 0, 1], 4)
+  else address[23] = 1
+  return address
+}
+
+/** The port that a TCP socket is bound to. */
+export function localPortOf(fd: number): number {
+  const address = Buffer.alloc(28)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(address.length)
+  checkedCall('getsockname', getsockname(fd, address, length))
+  return address.readUInt16BE(2)
 }
 
 /** Orphans among this process's descendants become its children. False where the system cannot do that. */

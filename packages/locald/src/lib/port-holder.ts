@@ -1,6 +1,7 @@
 // Who has a port: for messages that name the one in the way.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { isErrno } from './errno.ts'
 import { listListeners } from './listening-sockets.ts'
 import type { Listener } from './listener.ts'
 
@@ -102,7 +103,7 @@ function* descriptorsOf(pid: number, unreadable: number[]): Iterable<string> {
     names = readdirSync(directory)
   } catch (error) {
     // Any other error: it has ended.
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') unreadable.push(pid)
+    if (isErrno(error, 'EACCES')) unreadable.push(pid)
     return
   }
   for (const name of names) {

@@ -16,7 +16,10 @@ export interface PosixSpawnOrder {
   /** Absolute. */
   readonly program: string
   readonly argv: readonly string[]
+  /** Not to be changed later: of the same object, what the system is given is made once. */
   readonly env: Readonly<Record<string, string>>
+  /** Further variables, which `env` does not have. */
+  readonly added?: Readonly<Record<string, string>>
   readonly cwd: string
   readonly descriptors: readonly DescriptorAction[]
 }
@@ -49,8 +52,8 @@ const attributes = sessionAttributes()
  * Returns the pid of the new process, which leads a session of its own and has the default action for every signal. It is a
  * child that Node knows nothing of: somebody has to reap it. Throws with the system's `code` when it cannot be started.
  */
-export function posixSpawn({ program, argv, env, cwd, descriptors }: PosixSpawnOrder): number {
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+export function posixSpawn({ program, argv, env, added = {}, cwd, descriptors }: PosixSpawnOrder): number {
+  const variables = [...variablesOf(env), ...assignments(added)]
   const [path, words] = addDirectory === null ? throughShell(cwd, program, argv) : [program, argv]
   const from = { variables, cwd, descriptors }
   let { error, pid } = spawnOnce(path, words, from)
@@ -61,6 +64,19 @@ export function posixSpawn({ program, argv, env, cwd, descriptors }: PosixSpawnO
   if (error === 0) return pid
   const [name, description] = getSystemErrorMap().get(-error) ?? ['UNKNOWN', `error ${error}`]
   throw Object.assign(new Error(`${name}: ${description}`), { code: name, errno: -error, syscall: 'posix_spawn' })
+}
+
+/** Of environments that programs are started in again and again: one may have a thousand variables. */
+const known = new WeakMap<Readonly<Record<string, string>>, readonly string[]>()
+
+function variablesOf(env: Readonly<Record<string, string>>): readonly string[] {
+  const made = known.get(env) ?? assignments(env)
+  known.set(env, made)
+  return made
+}
+
+function assignments(env: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`)
 }
 
 /** Not in glibc before 2.29. */

@@ -16,6 +16,7 @@ import {
 import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { BufferPool } from './buffer-pool.ts'
 import {
   encodeIndexEntry,
   headerBytes,
@@ -89,6 +90,8 @@ const coalesceMs = 5
 const busyWriteMs = 8
 const smallBlockBytes = 16 * 1024
 const largeBlockBytes = 256 * 1024
+/** Of all streams. */
+const largeBlocks = new BufferPool({ bytes: largeBlockBytes, spares: 48 })
 /** No account of a loss is longer. */
 const gapBytes = 256
 const retryMs = { first: 250, longest: 4000 }
@@ -161,8 +164,8 @@ export class SegmentWriter {
   #opened = false
   #blocks: Block[] = []
   #last: LastFrame | null = null
-  #spare: Buffer | null = null
   #bufferedBytes = 0
+  #isBusy = false
   #inFlight: Block | null = null
   #running: Promise<void> | null = null
   #cancelWake: (() => void) | null = null
@@ -369,18 +372,16 @@ export class SegmentWriter {
     const fits = last !== undefined && last !== this.#inFlight && last.used + bytes <= last.bytes.length
     if (fits) return last
     // The first block after a pause is small: most streams write a line now and then, and there may be hundreds of them.
-    const isFirst = this.#blocks.length === 0 && this.#spare === null
+    const isFirst = this.#blocks.length === 0 && !this.#isBusy
     const size = Math.max(bytes, isFirst ? smallBlockBytes : this.#blockBytes())
-    const reuse = this.#spare !== null && this.#spare.length >= size
     const block: Block = {
-      bytes: reuse && this.#spare !== null ? this.#spare : Buffer.allocUnsafeSlow(size),
+      bytes: size === largeBlockBytes ? largeBlocks.take() : Buffer.allocUnsafeSlow(size),
       seq: this.#end,
       used: 0,
       written: 0,
       lost: null,
       account: null,
     }
-    if (reuse) this.#spare = null
     this.#blocks.push(block)
     return block
   }
@@ -474,10 +475,8 @@ export class SegmentWriter {
       if (this.#last?.block === block) this.#last = null
     }
     this.#blocks.shift()
-    // To make and give up such a block for each write of a flood would cost more than the writing.
-    const isBusy = this.#blocks.length > 0 || bytes >= smallBlockBytes
-    if (!isBusy) this.#spare = null
-    else if (block.bytes.length === this.#blockBytes()) this.#spare = block.bytes
+    this.#isBusy = this.#blocks.length > 0 || bytes >= smallBlockBytes
+    largeBlocks.giveBack(block.bytes)
     return bytes
   }
 

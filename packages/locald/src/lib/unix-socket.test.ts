@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,4 +35,14 @@ test('listenUnixSocket() works up to the limit of the path and fails beyond', ()
   closeSync(listenUnixSocket(fits))
   expect(() => listenUnixSocket(`${fits}xx`)).toThrow()
   expect(() => listenUnixSocket(join(folder, 'missing/s'))).toThrow('ENOENT')
+})
+
+test('listenUnixSocket() leaves nothing behind where it cannot put its file', () => {
+  const folder = makeFolder()
+  mkdirSync(join(folder, 'api.sock/inside'), { recursive: true })
+  expect(() => listenUnixSocket(join(folder, 'api.sock'))).toThrow(/EISDIR|EEXIST|ENOTEMPTY/u)
+  expect(readdirSync(folder)).toEqual(['api.sock'])
+  rmSync(join(folder, 'api.sock'), { recursive: true })
+  closeSync(listenUnixSocket(join(folder, 'api.sock')))
+  expect(readdirSync(folder)).toEqual(['api.sock'])
 })

@@ -1,5 +1,5 @@
 // A listening unix socket as a bare descriptor, for handing to another process.
-import { unlinkSync } from 'node:fs'
+import { closeSync, renameSync, rmSync } from 'node:fs'
 import { bindUnixSocket } from './native.ts'
 
 /** How many bytes the path of a unix socket may have: `sun_path` less its final zero. */
@@ -10,22 +10,29 @@ const backlog = 511
 
 /**
  * Listens on `path` for this user alone and returns the descriptor, which nobody accepts from yet: whoever connects waits.
- * Takes the place of a file that is there: call it only where no other process can be listening.
+ * The file is there once it can be connected to, and takes the place of one that is there: call it only where no other
+ * process can be listening.
  */
 export function listenUnixSocket(path: string): number {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-  }
+  // No longer than the path, which may be at the limit.
+  const unfinished = `${path.slice(0, -1)}~`
+  rmSync(unfinished, { force: true })
   const before = process.umask(0o177)
   try {
-    return bindUnixSocket(path, backlog)
+    const fd = bindUnixSocket(unfinished, backlog)
+    moveTo(path, unfinished, fd)
+    return fd
   } finally {
     process.umask(before)
   }
 }
 
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+function moveTo(path: string, unfinished: string, fd: number): void {
+  try {
+    renameSync(unfinished, path)
+  } catch (error) {
+    closeSync(fd)
+    rmSync(unfinished, { force: true })
+    throw error
+  }
 }

@@ -165,6 +165,46 @@ test('watchFiles() tells of what was changed since a moment, before it came to l
   rmSync(root, { recursive: true, force: true })
 })
 
+test.each([1, 2, 3, 4, 5])('watchFiles() misses nothing that happens at question %i of its first look', async (at) => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'watch-')))
+  for (const name of ['changed', 'same']) {
+    writeFileSync(join(root, name), '')
+    utimesSync(join(root, name), 1000, 1000)
+  }
+  let count = 0
+  // Asked for each file and directory: when it was looked at, and before it is watched.
+  const excluded = new Proxy<string[]>([], {
+    get: (target, key) => {
+      if (key === 'some' && ++count === at) {
+        mkdirSync(join(root, 'new'))
+        writeFileSync(join(root, 'new/deep'), '')
+        writeFileSync(join(root, 'new.txt'), '')
+        writeFileSync(join(root, 'changed'), 'other')
+      }
+      return Reflect.get(target, key) as unknown
+    },
+  })
+  const told = new Set<string>()
+  const { promise, resolve } = deferred<void>()
+  using _watcher = watchFiles({
+    root,
+    patterns: ['**'],
+    excluded,
+    since: 2_000_000,
+    quietMs: 10,
+    onChange: (files) => {
+      for (const file of files) told.add(file)
+      if (told.size >= 3) resolve()
+    },
+    onError: (error) => {
+      throw error
+    },
+  })
+  await promise
+  expect([...told].toSorted()).toEqual(['changed', 'new.txt', 'new/deep'])
+  rmSync(root, { recursive: true, force: true })
+})
+
 function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => undefined
   const promise = new Promise<T>((done) => (resolve = done))

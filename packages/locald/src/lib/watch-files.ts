@@ -1,6 +1,8 @@
 // Watches files by patterns, and tells of changes when they have come to rest.
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import type { Dirent, Stats } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { watch } from 'chokidar'
 import picomatch from 'picomatch'
 
@@ -38,9 +40,12 @@ interface Pattern {
 }
 
 interface FileWatch extends Disposable {
-  /** Every file was looked at. Stays open when it cannot be watched. */
+  /** No change from now on is missed. Stays open when it cannot be watched. */
   readonly ready: Promise<void>
 }
+
+/** Files looked at before anybody else has a turn. */
+const looksAtOnce = 200
 
 /** Until disposed of. */
 export function watchFiles(options: WatchFilesOptions): FileWatch {
@@ -77,17 +82,45 @@ export function watchFiles(options: WatchFilesOptions): FileWatch {
     excluded.some((directory) => isWithin(directory, path)) ||
     !(isDirectory ? patterns.some((pattern) => leadsTo(pattern, path)) : counts(path))
 
-  const watcher = watch([...new Set(patterns.map(({ base }) => nearestDirectory(base)))], {
+  const roots = [...new Set(patterns.map(({ base }) => nearestDirectory(base)))]
+  const watcher = watch(roots, {
     ignoreInitial: false,
     alwaysStat: true,
     ignored: (path, stats) => stats !== undefined && isIgnored(resolve(path), stats.isDirectory()),
   })
   let isReady = false
   let isOver = false
+  const firstSeen = new Map<string, string>()
   watcher.on('change', note).on('unlink', note)
   watcher.on('add', (path, stats) => {
     if (isReady || (stats?.mtimeMs ?? 0) > since) note(path)
+    else firstSeen.set(path, stateOf(stats))
   })
+  /** Everything was looked at a little before it was watched, and may have changed between the two. */
+  const lookAgain = async (): Promise<void> => {
+    let looks = 0
+    const pause = async (): Promise<void> => {
+      if (++looks % looksAtOnce === 0) await setImmediate()
+    }
+    for (const [path, state] of firstSeen) {
+      if (stateOf(statOf(path)) !== state) note(path)
+      await pause()
+      if (isOver) return
+    }
+    firstSeen.clear()
+    for (const [directory, known] of Object.entries(watcher.getWatched())) {
+      if (!roots.some((root) => isWithin(root, directory))) continue
+      for (const path of newIn(directory, known)) watcher.add(path)
+      await pause()
+      if (isOver) return
+    }
+  }
+  const newIn = (directory: string, known: readonly string[]): readonly string[] => {
+    const names = new Set(known)
+    return entriesOf(directory)
+      .filter((entry) => !names.has(entry.name) && !isIgnored(join(directory, entry.name), entry.isDirectory()))
+      .map(({ name }) => join(directory, name))
+  }
   const end = (): void => {
     isOver = true
     if (timer !== null) clearTimeout(timer)
@@ -101,10 +134,31 @@ export function watchFiles(options: WatchFilesOptions): FileWatch {
   const ready = new Promise<void>((resolve) => {
     watcher.once('ready', () => {
       isReady = true
-      resolve()
+      void lookAgain().then(resolve)
     })
   })
   return { ready, [Symbol.dispose]: end }
+}
+
+/** What may not be looked at any more counts as gone. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function stateOf(stats: Stats | undefined): string {
+  return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`
+}
+
+function entriesOf(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch {
+    return [] // it is gone, which the watch tells
+  }
 }
 
 /** A path without a star may be that of a file, or of a directory with everything in it. */
