@@ -1,0 +1,17 @@
+// What a service is told about the connection that a request came by. What the client says about it is never passed on.
+import type { ClientFacts } from './client-side.ts'
+
+/** As lines of a head. The proxy is the first to know: nobody trusted stands before it. */
+export function forwardedLines({ isSecure, port, remoteAddress }: ClientFacts, authority: string): string {
+  const protocol = isSecure ? 'https' : 'http'
+  const address = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress
+  const node = address.includes(':') ? `"[${address}]"` : address
+  return [
+    `X-Forwarded-For: ${address}`,
+    `X-Forwarded-Proto: ${protocol}`,
+    `X-Forwarded-Host: ${authority}`,
+    `X-Forwarded-Port: ${port}`,
+    `Forwarded: for=${node};host="${authority}";proto=${protocol}`,
+    '',
+  ].join('\r\n')
+}

@@ -1,0 +1,225 @@
+// A request that came as a stream of HTTP/2.
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:http2'
+import type { ServerHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { ClientFacts, ClientSide } from './client-side.ts'
+import { Exchange } from './exchange.ts'
+import type { ExchangeContext } from './exchange.ts'
+import { isTrailer } from './field-roles.ts'
+import { headOf } from './local-answer.ts'
+import { parseHttp2Head } from './http2-head.ts'
+import { OutgoingBlocks } from './outgoing-blocks.ts'
+import { isRefusal } from './request-head.ts'
+import type { ResponseHead } from './response-head.ts'
+
+/** Up to this size what is to be sent is copied into memory of its own, and sent at once. */
+const smallBytes = 16 * 1024
+
+export class Http2Exchange implements ClientSide {
+  readonly facts: ClientFacts
+  readonly #stream: ServerHttp2Stream
+  readonly #blocks: OutgoingBlocks
+  #exchange: Exchange | null = null
+  #isOver = false
+  #isEarly = false
+  #head: ResponseHead | null = null
+  #pieces: Buffer[] = []
+  #isEnded = false
+  #trailers: readonly string[] = []
+  #isBodyOpen = false
+  #requestTrailers: readonly string[] = []
+
+  /** `onClose` is told the code that the stream ended with. */
+  constructor(stream: ServerHttp2Stream, facts: ClientFacts, onClose: (code: number) => void) {
+    this.#stream = stream
+    this.#blocks = new OutgoingBlocks(stream, () => this.#exchange?.onClientDrain())
+    this.facts = facts
+    stream.on('error', ignore)
+    stream.once('close', () => {
+      onClose(stream.rstCode)
+      this.#onGone()
+    })
+  }
+
+  /** `raw`: the request's head. `forwardedLines`: what a service is told of the connection, as lines of a head. */
+  start(raw: readonly string[], context: ExchangeContext, forwardedLines: (authority: string) => string): void {
+    const stream = this.#stream
+    const head = parseHttp2Head(raw, stream.endAfterHeaders, () => randomBytes(16).toString('base64'))
+    if (isRefusal(head)) {
+      const answer = context.answer({ type: 'refused', ...head }, null)
+      this.respond(headOf(answer, 'GET'), !stream.endAfterHeaders)
+      this.write(answer.body)
+      this.end([])
+      return
+    }
+    stream.once('trailers', (_headers: unknown, _flags: number, received: string[]) => {
+      this.#requestTrailers = trailersOf(received)
+    })
+    stream.once('aborted', this.#onGone)
+    this.#exchange = new Exchange(context, this, head, forwardedLines(head.authority))
+    this.#exchange.start()
+  }
+
+  readonly #onGone = (): void => {
+    const exchange = this.#exchange
+    this.#exchange = null
+    exchange?.onClientGone()
+  }
+
+  openBody(): void {
+    if (this.#isBodyOpen) return
+    this.#isBodyOpen = true
+    const stream = this.#stream
+    stream.on('data', (data: Buffer) => this.#exchange?.onRequestData(data))
+    stream.once('end', () => {
+      if (!stream.aborted) this.#exchange?.onRequestEnd(this.#requestTrailers)
+    })
+  }
+
+  pauseBody(): void {
+    this.#stream.pause()
+  }
+
+  resumeBody(): void {
+    if (this.#isBodyOpen) this.#stream.resume()
+  }
+
+  inform(head: ResponseHead): void {
+    if (this.#isGone || this.#stream.headersSent) return
+    this.#trySend(() => this.#stream.additionalHeaders(headersOf(head, false)))
+  }
+
+  respond(head: ResponseHead, isEarly: boolean): void {
+    this.#head = head
+    this.#isEarly = isEarly
+  }
+
+  write(data: Buffer): void {
+    this.#pieces.push(data)
+  }
+
+  end(trailers: readonly string[]): void {
+    this.#exchange = null
+    this.#isEnded = true
+    this.#trailers = trailers
+    this.flush()
+  }
+
+  flush(): boolean {
+    if (this.#isGone || this.#isOver) return true
+    const stream = this.#stream
+    if (this.#head !== null) this.#sendHead(this.#head)
+    if (this.#isGone) return true
+    const pieces = this.#pieces
+    this.#pieces = []
+    const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    const isSmall = size <= smallBytes && this.#blocks.isEmpty
+    const small = isSmall && size > 0 ? Buffer.concat(pieces) : null
+    if (!isSmall) for (const piece of pieces) this.#blocks.add(piece)
+    if (this.#isEnded) this.#finish(small)
+    else if (small !== null) stream.write(small)
+    else this.#blocks.send()
+    return this.#blocks.hasRoom()
+  }
+
+  #sendHead(head: ResponseHead): void {
+    this.#head = null
+    const isWhole = this.#isEnded && this.#pieces.length === 0 && this.#trailers.length === 0
+    // Whether trailers follow is known only at the end, and waiting for them costs little.
+    const mayHaveTrailers = head.bodyLength === -1 && !(this.#isEnded && this.#trailers.length === 0)
+    if (mayHaveTrailers) this.#stream.once('wantTrailers', this.#sendTrailers)
+    this.#trySend(() => {
+      this.#stream.respond(headersOf(head, true), { endStream: isWhole, waitForTrailers: mayHaveTrailers })
+    })
+  }
+
+  /** Node throws what HTTP/2 has no form for, such as a status of 999: that ends this stream alone. */
+  #trySend(send: () => void): void {
+    try {
+      send()
+    } catch {
+      this.#isOver = true
+      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    }
+  }
+
+  #finish(last: Buffer | null): void {
+    this.#isOver = true
+    const stream = this.#stream
+    if (!stream.writableEnded) {
+      if (last === null) this.#blocks.end()
+      else stream.end(last)
+    }
+    // What is left of the request is of no use to anybody.
+    if (this.#isEarly) stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR))
+    else if (!this.#isBodyOpen) stream.resume()
+  }
+
+  readonly #sendTrailers = (): void => {
+    const trailers: Record<string, string | string[]> = Object.create(null)
+    addFields(trailers, this.#trailers)
+    this.#stream.sendTrailers(trailers)
+  }
+
+  fail(): void {
+    this.#exchange = null
+    this.#isOver = true
+    if (!this.#isGone) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  switchProtocols(head: ResponseHead): { readonly stream: Duplex; readonly first: Buffer | null } {
+    this.#exchange = null
+    this.#isOver = true
+    if (!this.#isGone) {
+      const headers = headersOf(head, true)
+      headers[':status'] = 200
+      delete headers['sec-websocket-accept']
+      this.#trySend(() => this.#stream.respond(headers))
+    }
+    return { stream: this.#stream, first: null }
+  }
+
+  get #isGone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed
+  }
+}
+
+function headersOf(head: ResponseHead, isFinal: boolean): OutgoingHttpHeaders {
+  // A service may send fields by names that objects have by themselves.
+  const headers: Record<string, string | string[] | number> = Object.create(null)
+  headers[':status'] = head.status
+  addFields(headers, head.fields)
+  if (isFinal && head.contentLength !== null) headers['content-length'] = head.contentLength
+  return headers
+}
+
+function addFields(headers: Record<string, string | string[] | number>, fields: readonly string[]): void {
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = (fields[index] ?? '').toLowerCase()
+    const value = fields[index + 1] ?? ''
+    const known = headers[name]
+    if (known === undefined) headers[name] = value
+    else if (Array.isArray(known)) known.push(value)
+    // Of some fields there is only one, and Node throws when there are more.
+    else if (!single.has(name)) headers[name] = [String(known), value]
+  }
+}
+
+const single: ReadonlySet<string> = new Set(
+  'access-control-allow-credentials access-control-max-age access-control-request-method age authorization content-encoding content-language content-length content-location content-md5 content-range content-type date dnt etag expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location max-forwards proxy-authorization range referer retry-after tk upgrade-insecure-requests user-agent x-content-type-options'.split(
+    ' ',
+  ),
+)
+
+function trailersOf(raw: readonly string[]): readonly string[] {
+  const trailers: string[] = []
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] ?? ''
+    if (!name.startsWith(':') && isTrailer(name)) trailers.push(name, raw[index + 1] ?? '')
+  }
+  return trailers
+}
+
+/** `close` follows every error. */
+function ignore(): void {}

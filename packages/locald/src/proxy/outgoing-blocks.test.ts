@@ -1,0 +1,116 @@
+import { Writable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { OutgoingBlocks } from './outgoing-blocks.ts'
+
+/** Takes one write at a time, each when it is told to. */
+class SlowStream extends Writable {
+  readonly writes: Buffer[] = []
+  #take: (() => void) | null = null
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#take = () => {
+      // Only now, as the system does it: whoever overwrites what is under way is found out.
+      this.writes.push(Buffer.from(chunk))
+      done()
+    }
+  }
+
+  async takeOne(): Promise<void> {
+    const take = this.#take
+    this.#take = null
+    take?.()
+    await setImmediate()
+  }
+}
+
+const readBytes = 64 * 1024
+
+/** As many of each letter. */
+function filled(letters: string): string {
+  return Array.from(letters, (letter) => letter.repeat(readBytes)).join('')
+}
+
+test('OutgoingBlocks collects what comes while a write is under way, and sends it at once', async () => {
+  const stream = new SlowStream()
+  const blocks = new OutgoingBlocks(stream, () => undefined)
+  const memory = Buffer.alloc(readBytes)
+  for (const letter of 'abcd') {
+    blocks.add(memory.fill(letter))
+    blocks.send()
+  }
+  expect(blocks.isEmpty).toBe(false)
+  await stream.takeOne()
+  expect(blocks.isEmpty).toBe(true)
+  memory.fill('x')
+  await stream.takeOne()
+  expect(stream.writes.map(({ length }) => length)).toEqual([readBytes, 3 * readBytes])
+  expect(Buffer.concat(stream.writes).toString() === filled('abcd')).toBe(true)
+})
+
+test('OutgoingBlocks keeps the order of what is larger than a block, of text, and of what is written past it', async () => {
+  const stream = new SlowStream()
+  const blocks = new OutgoingBlocks(stream, () => undefined)
+  blocks.addText('head ')
+  for (const letter of 'abcdefgh') blocks.add(Buffer.alloc(readBytes, letter))
+  blocks.add(Buffer.alloc(300 * 1024, 'i'))
+  blocks.flush()
+  stream.write('past it')
+  blocks.addText(' last')
+  blocks.end()
+  while (!stream.writableFinished) await stream.takeOne()
+  const expected = `head ${filled('abcdefgh')}${'i'.repeat(300 * 1024)}past it last`
+  expect(Buffer.concat(stream.writes).toString() === expected).toBe(true)
+})
+
+test('OutgoingBlocks of a hundred clients that take nothing never mixes up what they have', async () => {
+  const clients = Array.from({ length: 100 }, (_, n) => {
+    const stream = new SlowStream()
+    const blocks = new OutgoingBlocks(stream, () => undefined)
+    const letter = String.fromCodePoint(0x41 + (n % 50))
+    return { stream, blocks, letter }
+  })
+  const memory = Buffer.alloc(readBytes)
+  for (let round = 0; round < 3; round += 1) {
+    for (const { blocks, letter } of clients) {
+      blocks.add(memory.fill(letter))
+      blocks.send()
+    }
+  }
+  for (const { blocks } of clients) blocks.end()
+  for (const { stream, letter } of clients) {
+    while (!stream.writableFinished) await stream.takeOne()
+    expect(Buffer.concat(stream.writes).equals(Buffer.alloc(3 * readBytes, letter))).toBe(true)
+  }
+})
+
+test('OutgoingBlocks of a stream that is destroyed sends nothing more, and throws nothing', async () => {
+  const stream = new SlowStream()
+  stream.on('error', () => undefined)
+  const blocks = new OutgoingBlocks(stream, () => undefined)
+  for (const letter of 'ab') {
+    blocks.add(Buffer.alloc(readBytes, letter))
+    blocks.send()
+  }
+  stream.destroy()
+  await setImmediate()
+  expect([blocks.isEmpty, stream.writes.length]).toEqual([true, 0])
+})
+
+test('OutgoingBlocks says when there is no room, and once when there is again', async () => {
+  const stream = new SlowStream()
+  let told = 0
+  const blocks = new OutgoingBlocks(stream, () => (told += 1))
+  const room: boolean[] = []
+  for (const letter of 'abcde') {
+    blocks.add(Buffer.alloc(readBytes, letter))
+    blocks.send()
+    room.push(blocks.hasRoom())
+  }
+  expect(room).toEqual([true, true, true, false, false])
+  await stream.takeOne()
+  expect(told).toBe(0)
+  await stream.takeOne()
+  expect(told).toBe(1)
+  expect(Buffer.concat(stream.writes).toString() === filled('abcde')).toBe(true)
+})

@@ -1,0 +1,111 @@
+// Collects the large pieces of an answer while an earlier one is still being sent: few large writes take much less than many
+// small ones, most of all when they are encrypted. Nothing of it is made anew: blocks are used again and again.
+import type { Writable } from 'node:stream'
+import { BufferPool } from '../lib/buffer-pool.ts'
+import { mostUnsentBytes, readBytes } from './limits.ts'
+
+/** Beyond so many in use at once, of all connections, they are made as small as they can be. */
+const mostBlocks = 48
+const pool = new BufferPool({ bytes: readBytes, spares: 16 })
+let inUse = 0
+
+function takeBlock(atLeast: number): Buffer {
+  inUse += 1
+  return atLeast > pool.bytes || inUse > mostBlocks ? Buffer.allocUnsafeSlow(atLeast) : pool.take()
+}
+
+function giveBack(block: Buffer): void {
+  inUse -= 1
+  pool.giveBack(block)
+}
+
+/** The way of one answer after the other into a stream. */
+export class OutgoingBlocks {
+  readonly #stream: Writable
+  readonly #onRoom: () => void
+  #block: Buffer | null = null
+  #used = 0
+  #underWay = 0
+  #isFull = false
+
+  /** `onRoom`: there is room again, after `hasRoom` has said that there is none. */
+  constructor(stream: Writable, onRoom: () => void) {
+    this.#stream = stream
+    this.#onRoom = onRoom
+    stream.on('drain', this.#onSent)
+    stream.once('close', () => this.#discard())
+  }
+
+  /** Whether everything was given to the stream. */
+  get isEmpty(): boolean {
+    return this.#block === null
+  }
+
+  /** False: too much waits for whoever reads the stream. */
+  hasRoom(): boolean {
+    this.#isFull = this.#stream.writableLength + this.#used >= mostUnsentBytes
+    return !this.#isFull
+  }
+
+  /** Copies. */
+  add(data: Buffer): void {
+    const block = this.#roomFor(data.length)
+    data.copy(block, this.#used)
+    this.#used += data.length
+  }
+
+  addText(text: string): void {
+    const block = this.#roomFor(text.length)
+    this.#used += block.write(text, this.#used, 'latin1')
+  }
+
+  /** Gives it to the stream unless that is busy with what came before, after which it will be. */
+  send(): void {
+    if (this.#underWay === 0) this.flush()
+  }
+
+  /** Gives it to the stream now, whatever that is busy with: what is written to the stream next follows it. */
+  flush(): void {
+    const block = this.#block
+    if (block === null) return
+    const data = block.subarray(0, this.#used)
+    this.#block = null
+    this.#used = 0
+    this.#underWay += 1
+    this.#stream.write(data, () => this.#onDone(block))
+  }
+
+  /** The same, and nothing follows. */
+  end(): void {
+    this.flush()
+    this.#stream.end()
+  }
+
+  /** Sends this without a copy: only when nothing is collected. */
+  pass(data: Buffer): void {
+    this.#underWay += 1
+    this.#stream.write(data, () => this.#onDone(null))
+  }
+
+  #discard(): void {
+    if (this.#block !== null) giveBack(this.#block)
+    this.#block = null
+    this.#used = 0
+  }
+
+  #onDone(block: Buffer | null): void {
+    if (block !== null) giveBack(block)
+    this.#underWay -= 1
+    this.send()
+    this.#onSent()
+  }
+
+  readonly #onSent = (): void => {
+    if (this.#isFull && this.hasRoom()) this.#onRoom()
+  }
+
+  #roomFor(bytes: number): Buffer {
+    if (this.#block !== null && this.#block.length - this.#used < bytes) this.flush()
+    return (this.#block ??= takeBlock(bytes))
+  }
+}
