@@ -163,7 +163,12 @@ export interface Config {
   /** Hash of the real path of the root (with `-f`, of the file): the key of everything kept for this project. */
   readonly id: string
   readonly name: string
+  /** In lower case, as written: without the label of a worktree. Default: the name, below `localhost`. */
   readonly domain: string
+  /** Further ones, with the same names below each. */
+  readonly domains: readonly string[]
+  /** In a linked git worktree: what comes first in every host name, and the branch that it is for. */
+  readonly worktree?: { readonly label: string; readonly branch: string | null }
   readonly env: readonly EnvEntry[]
   /** In the order of the file. */
   readonly services: readonly ServiceConfig[]

@@ -46,8 +46,9 @@ const otherNames: readonly (readonly [string, ConfigFormat])[] = [
  * (somebody else's) and `type_unsupported` (compose).
  */
 export async function discover(options: DiscoverOptions): Promise<FoundConfig> {
-  const found = options.file === undefined ? await walk(options) : await named(options.file, options)
-  await refuseOthers(found, options.uid ?? process.getuid?.() ?? 0)
+  const look = eachOnce()
+  const found = options.file === undefined ? await walk(options, look) : await named(options.file, options)
+  await refuseOthers(found, options.uid ?? process.getuid?.() ?? 0, look)
   if (found.format === 'compose') {
     throw new LocaldError(
       'type_unsupported',
@@ -89,13 +90,17 @@ function formatOf(path: string): ConfigFormat {
   return 'procfile'
 }
 
-async function walk({ dir, home }: DiscoverOptions): Promise<FoundConfig> {
-  const start = await realDirectory(dir)
-  const searched = await directoriesUpFrom(start, home)
-  for (const directory of searched) {
-    if ((await statOf(join(directory, 'locald.toml')))?.isFile() === true)
-      return inDirectory(directory, 'locald.toml', 'toml')
-  }
+async function walk({ dir, home }: DiscoverOptions, look: Look): Promise<FoundConfig> {
+  // Every command comes this way, mostly from the project's own directory. The looks at the disk are side by side: each costs
+  // more in being waited for than in itself.
+  const own = await tomlIn(dir, look)
+  if (own !== null) return own
+  const searched = await directoriesUpFrom(dir, home)
+  const [start = dir, ...above] = searched
+  const nearest = (await Promise.all(above.map(async (directory) => await tomlIn(directory, look)))).find(
+    (found) => found !== null,
+  )
+  if (nearest !== undefined) return nearest
   const unreadable: string[] = []
   for (const directory of searched) {
     for (const [name, format] of otherNames) {
@@ -119,23 +124,36 @@ async function walk({ dir, home }: DiscoverOptions): Promise<FoundConfig> {
   })
 }
 
-/** `start` and what is above it: up to the git root, the home directory or the border of the file system, which are included. */
-export async function directoriesUpFrom(start: string, home: string): Promise<readonly string[]> {
-  const homeReal = await realpath(home).catch(() => home)
-  const device = (await statOf(start))?.dev
-  const directories: string[] = []
-  for (let directory = start; ;) {
-    directories.push(directory)
-    const parent = dirname(directory)
-    if (directory === homeReal || parent === directory) return directories
-    if ((await statOf(join(directory, '.git'))) !== undefined) return directories
-    if ((await statOf(parent))?.dev !== device) return directories
-    directory = parent
-  }
+/**
+ * Real paths of `dir` and what is above it: up to the git root, the home directory or the border of the file system, which are
+ * included. Throws `config_not_found` when there is no `dir`.
+ */
+export async function directoriesUpFrom(dir: string, home: string): Promise<readonly string[]> {
+  const [start, homeReal] = await Promise.all([realDirectory(dir), realpath(home).catch(() => home)])
+  const directories = upTo(homeReal, start)
+  const [devices, gits] = await Promise.all([
+    Promise.all(directories.map(async (directory) => (await statOf(directory))?.dev)),
+    Promise.all(directories.map(async (directory) => await statOf(join(directory, '.git')))),
+  ])
+  const last = directories.findIndex((_, n) => gits[n] !== undefined || devices[n + 1] !== devices[0])
+  return last === -1 ? directories : directories.slice(0, last + 1)
 }
 
-async function inDirectory(directory: string, name: string, format: ConfigFormat): Promise<FoundConfig> {
-  return { file: await realpath(join(directory, name)), format, root: directory, id: idOf(directory) }
+/** `directory` and all that are above it, to `top` or the root. */
+function upTo(top: string, directory: string): readonly string[] {
+  const parent = dirname(directory)
+  return directory === top || parent === directory ? [directory] : [directory, ...upTo(top, parent)]
+}
+
+async function tomlIn(dir: string, look: Look): Promise<FoundConfig | null> {
+  const path = join(dir, 'locald.toml')
+  void look(dir) // For refuseOthers.
+  const [root, facts, file] = await Promise.all([realDirectory(dir), look(path), realpath(path).catch(() => path)])
+  return facts?.isFile() === true ? { file, format: 'toml', root, id: idOf(root) } : null
+}
+
+async function inDirectory(root: string, name: string, format: ConfigFormat): Promise<FoundConfig> {
+  return { file: await realpath(join(root, name)), format, root, id: idOf(root) }
 }
 
 async function realDirectory(dir: string): Promise<string> {
@@ -169,15 +187,29 @@ export function devScriptOf(content: object): string | undefined {
 }
 
 /** Commands of another user's file would run as us. */
-async function refuseOthers(found: FoundConfig, uid: number): Promise<void> {
-  for (const path of new Set([found.file, dirname(found.file), found.root])) {
-    const owner = (await statOf(path))?.uid
+async function refuseOthers(found: FoundConfig, uid: number, look: Look): Promise<void> {
+  const paths = [...new Set([found.file, dirname(found.file), found.root])]
+  const facts = await Promise.all(paths.map(look))
+  for (const [n, path] of paths.entries()) {
+    const owner = facts[n]?.uid
     if (owner === undefined || owner === uid || owner === 0) continue
     throw new LocaldError(
       'config_refused',
       `Refused to use "${found.file}": "${path}" belongs to another user (uid ${owner}), and its commands would run as you`,
       { hint: `If you trust it, make it yours: sudo chown ${uid} "${path}"` },
     )
+  }
+}
+
+/** What is at a path, looked at once. */
+type Look = (path: string) => Promise<Stats | undefined>
+
+function eachOnce(): Look {
+  const seen = new Map<string, Promise<Stats | undefined>>()
+  return async (path) => {
+    const facts = seen.get(path) ?? statOf(path)
+    seen.set(path, facts)
+    return await facts
   }
 }
 

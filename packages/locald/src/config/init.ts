@@ -4,6 +4,7 @@ import { readLimited } from '../lib/read-limited.ts'
 import { directoriesUpFrom } from './discover.ts'
 import { parsePackage } from './package-json.ts'
 import { parseProcfile } from './procfile.ts'
+import { tomlKey, tomlString } from './toml-text.ts'
 
 export interface InitService {
   readonly name: string
@@ -75,15 +76,4 @@ export function renderInit({ from, project, services }: InitSource): string {
     if (dependsOn.length > 0) lines.push(`depends_on = [${dependsOn.map(tomlString).join(', ')}]`)
   }
   return `${lines.join('\n')}\n`
-}
-
-function tomlKey(name: string): string {
-  return /^[A-Za-z0-9_-]+$/.test(name) ? name : tomlString(name)
-}
-
-/** A literal string where that saves backslashes. https://toml.io/en/v1.0.0#string */
-function tomlString(text: string): string {
-  const isPlain = !/[^\P{Cc}\t]/u.test(text)
-  if (isPlain && /["\\]/.test(text) && !text.includes("'")) return `'${text}'`
-  return JSON.stringify(text).replaceAll('\u007F', '\\u007F')
 }

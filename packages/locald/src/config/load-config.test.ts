@@ -60,6 +60,7 @@ test('loadConfig() fills in every default', async () => {
     id: expect.stringMatching(/^[0-9a-f]{12}$/),
     name: dir.split('/').at(-1),
     domain: `${dir.split('/').at(-1)?.toLowerCase()}.localhost`,
+    domains: [],
     env: [],
     services: [
       {
@@ -393,6 +394,7 @@ test.each([
   ['command = "x"\nschedule = "0 0 30 2 *"', '3:12 bad-value'],
   ['command = "x"\ntype = "worker"\nschedule = "@daily"', '4:1 conflict'],
   ['command = "x"\nport = 3000\nschedule = "@daily"', '4:1 conflict'],
+  ['command = "x"\nstart = "on-request"\nschedule = "@daily"', '3:9 conflict'],
   ['command = "x"\ndomains = ["http://x"]', '3:12 bad-value'],
   ['command = "x"\nhealth_check = { type = "log", pattern = "(" }', '3:42 bad-value'],
   ['command = "x"\nhealth_check = { path = "/x" }', '3:16 missing'],
@@ -628,4 +630,69 @@ test('loadConfig() copes with as long a string as fits into a file', async () =>
   const { config, diagnostics } = await loadToml(`[services.a]\ncommand = "${'x'.repeat(4 * 1024 * 1024 - 40)}"\n`)
   expect(diagnostics).toEqual([])
   expect(config?.services).toHaveLength(1)
+})
+
+test('loadConfig() in a worktree has the name of the repository, and the label of the branch beside it', async () => {
+  const git = {
+    'main/.git/worktrees/w/HEAD': 'ref: refs/heads/feat/auth\n',
+    'main/.git/worktrees/w/commondir': '../..\n',
+  }
+  await write({ ...git, 'w/.git': `gitdir: ${join(dir, 'main/.git/worktrees/w')}\n` })
+  const worktree = { label: 'feat-auth', branch: 'feat/auth' }
+  const loadIn = async (at: string, text: string): Promise<Config | undefined> => {
+    await write({ [`${at}/locald.toml`]: text })
+    const result = await loadConfig({ dir: join(dir, at), home: dir })
+    return result.ok ? result.config : undefined
+  }
+  const service = '[services.web]\ncommand = "x"\n'
+  expect(await loadIn('w', service)).toMatchObject({ name: 'main', domain: 'main.localhost', worktree })
+  expect(await loadIn('w/apps/ui', service)).toMatchObject({ name: 'ui', domain: 'ui.localhost', worktree })
+  const named = `[project]\nname = "Shop"\n${service}`
+  expect(await loadIn('w', named)).toMatchObject({ name: 'Shop', domain: 'shop.localhost', worktree })
+  expect(await loadIn('main', service)).not.toHaveProperty('worktree')
+})
+
+test('loadConfig() reads domains in lower case, and points at those that are no host names', async () => {
+  const good = await loadToml('[project]\ndomain = "Shop.test"\ndomains = ["a.TEST"]\n[services.web]\ncommand = "x"')
+  expect(good.config).toMatchObject({ domain: 'shop.test', domains: ['a.test'] })
+  const domains = [
+    '10.0.0.1',
+    'a_b.test',
+    '*.x.test',
+    'münchen.test',
+    'locald.localhost',
+    'api.locald.localhost',
+    'a.test:80',
+  ]
+  const { diagnostics } = await loadToml(
+    `[project]\ndomains = ${JSON.stringify(domains)}\n[services.web]\ncommand = "x"`,
+  )
+  expect(diagnostics.map(({ line, code }) => `${line} ${code}`)).toEqual([
+    ...Array.from({ length: 4 }, () => '2 bad-value'),
+    '2 name-reserved',
+    '2 name-reserved',
+    '2 bad-value',
+  ])
+  expect(diagnostics[3]?.hint).toBe('Write "xn--mnchen-3ya.test"')
+})
+
+test('loadConfig() leaves the name of locald itself to locald', async () => {
+  const { config } = await loadToml('[project]\nname = "locald"\n[services.web]\ncommand = "x"')
+  expect(config?.domain).toBe('project-locald.localhost')
+})
+
+test('loadConfig() reads routes without a slash at their end, and refuses what is no beginning of a path', async () => {
+  const service = '[services.api]\ncommand = "x"\n'
+  const { config } = await loadToml(`${service}[routes]\n"/api/" = "api"\n"/" = "api"`)
+  expect(config?.routes.map(({ prefix }) => prefix)).toEqual(['/api', '/'])
+  const { diagnostics } = await loadToml(
+    `${service}[routes]\n"/a" = "api"\n"/a/" = "api"\n"/b?c" = "api"\n"/.locald/x" = "api"\n"/d//e" = "api"\n"f" = "api"`,
+  )
+  expect(brief(diagnostics)).toEqual([
+    '5:1 conflict',
+    '6:1 bad-name',
+    '7:1 name-reserved',
+    '8:1 bad-name',
+    '9:1 bad-name',
+  ])
 })

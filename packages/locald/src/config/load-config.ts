@@ -12,15 +12,20 @@ import type { PlacedFault } from './dependency-faults.ts'
 import { directoriesUpFrom, discover } from './discover.ts'
 import { durationFault } from './duration-fault.ts'
 import type { DiscoverOptions, FoundConfig } from './discover.ts'
+import { gitWorktreeOf } from './git-worktree.ts'
+import type { GitWorktree } from './git-worktree.ts'
+import { hostNameFault } from './host-name-fault.ts'
+import { isErrno } from '../lib/errno.ts'
+import { hostLabel, isOwnHost } from '../lib/host-name.ts'
 import { nearestName } from '../lib/nearest-name.ts'
 import { FileTooLarge, readLimited } from '../lib/read-limited.ts'
 import { parsePackage } from './package-json.ts'
 import { parseProcfile } from './procfile.ts'
 import type { ParsedProcfile } from './procfile.ts'
-import { buildService, checkSignal, envEntries, isHostName, needsCommand } from './service-builder.ts'
+import { buildService, checkSignal, envEntries, needsCommand } from './service-builder.ts'
 import type { ServiceSource } from './service-builder.ts'
 import { sourceText, withoutMark } from './source-text.ts'
-import type { SourceText } from './source-text.ts'
+import type { Fault, SourceText } from './source-text.ts'
 import { readToml } from './toml-document.ts'
 import type { TomlDocument } from './toml-document.ts'
 
@@ -85,7 +90,7 @@ async function readUserConfig(file: string | undefined): Promise<TomlDocument<Us
   try {
     text = await readLimited(file, maxConfigBytes)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (isErrno(error, 'ENOENT')) return undefined
     throw unreadable(file, error)
   }
   const document = readToml(text, file, userConfigSchema, {})
@@ -114,6 +119,8 @@ class Loading {
   #services: readonly ServiceConfig[] = []
   #name: string
   #domain: string | undefined
+  #domains: readonly string[] = []
+  #worktree: GitWorktree | undefined
   #env: readonly EnvEntry[] = []
   #routes: readonly RouteConfig[] = []
   #logs: ConfigDocument['logs']
@@ -127,13 +134,17 @@ class Loading {
 
   async read(text: string, home: string): Promise<TomlDocument<ConfigDocument> | undefined> {
     const { file, format, root } = this.#found
+    const directories = await directoriesUpFrom(root, home)
+    this.#worktree = await gitWorktreeOf(directories.at(-1) ?? root, root)
+    // All checkouts of a repository are one project to people, whatever their directories are called.
+    if (this.#worktree?.below === '') this.#name = this.#worktree.repository
     if (format === 'toml') {
       const document = readToml(text, file, configSchema, {})
       await this.#readToml(document)
       return document
     }
     if (format === 'procfile') this.#readProcfile(text)
-    else this.#readPackage(withoutMark(text), await directoriesUpFrom(root, home))
+    else this.#readPackage(withoutMark(text), directories)
     return undefined
   }
 
@@ -149,7 +160,9 @@ class Loading {
       root,
       id,
       name: this.#name,
-      domain: this.#domain ?? `${hostLabel(this.#name)}.localhost`,
+      domain: this.#domain ?? defaultDomain(this.#name),
+      domains: this.#domains,
+      ...(this.#worktree === undefined ? {} : { worktree: worktreeOf(this.#worktree) }),
       env: this.#allEnv(),
       services: this.#services,
       routes: this.#routes,
@@ -171,14 +184,9 @@ class Loading {
     const { data, source } = document
     this.#diagnostics.push(...document.diagnostics)
     this.#name = data.project?.name ?? this.#name
-    this.#domain = data.project?.domain
-    if (this.#domain !== undefined && !isHostName(this.#domain)) {
-      this.#report(document, ['project', 'domain'], {
-        code: 'bad-value',
-        message: `"${this.#domain}" is not a host name`,
-        hint: 'Write it without scheme, port and path: shop.localhost',
-      })
-    }
+    this.#domain = data.project?.domain?.toLowerCase()
+    this.#domains = (data.project?.domains ?? []).map((domain) => domain.toLowerCase())
+    this.#checkDomains(document)
     this.#logs = data.logs
     this.#env = envEntries(data.env, (name) => source.placeOf(document.spanOf(['env', name], 'key').start))
     const procfile = await this.#siblingProcfile()
@@ -198,6 +206,16 @@ class Loading {
     await this.#checkFiles(document)
     // With parts unreadable, every other name would seem to be missing.
     if (!document.broken) this.#checkBetween(document)
+  }
+
+  #checkDomains(document: TomlDocument<ConfigDocument>): void {
+    const { domain, domains = [] } = document.data.project ?? {}
+    const check = (path: readonly (string | number)[], name: string): void => {
+      const fault = hostNameFault(name, { isWildcardGood: false })
+      if (fault !== undefined) this.#report(document, ['project', ...path], fault)
+    }
+    if (domain !== undefined) check(['domain'], domain)
+    for (const [index, name] of domains.entries()) check(['domains', index], name)
   }
 
   #tomlService(
@@ -327,21 +345,19 @@ class Loading {
 
   #readRoutes(document: TomlDocument<ConfigDocument>): readonly RouteConfig[] {
     const names = new Set(document.keysOf('services'))
-    return Object.entries(document.data.routes ?? {}).map(([prefix, written]) => {
+    const seen = new Set<string>()
+    return Object.entries(document.data.routes ?? {}).map(([path, written]) => {
+      // "/api/" and "/api" are the same: both lead to what is at and below them.
+      const prefix = path.replace(/(?<=.)\/+$/, '')
       const service = typeof written === 'string' ? written : written.service
-      if (!prefix.startsWith('/')) {
-        this.#report(document, ['routes', prefix], {
-          at: 'key',
-          code: 'bad-name',
-          message: `The route "${prefix}" is not a path prefix`,
-          hint: `Begin it with a slash: "/${prefix}"`,
-        })
-      }
+      const fault = routeFault(path, seen.has(prefix))
+      seen.add(prefix)
+      if (fault !== undefined) this.#report(document, ['routes', path], { at: 'key', ...fault })
       if (!names.has(service) && !document.broken) {
         const near = nearestName(service, names)
-        this.#report(document, ['routes', prefix], {
+        this.#report(document, ['routes', path], {
           code: 'unknown-service',
-          message: `The route "${prefix}" leads to "${service}", which does not exist`,
+          message: `The route "${path}" leads to "${service}", which does not exist`,
           ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
         })
       }
@@ -349,7 +365,7 @@ class Loading {
         prefix,
         service,
         stripPrefix: typeof written === 'string' ? false : (written.strip_prefix ?? false),
-        place: document.source.placeOf(document.spanOf(['routes', prefix], 'key').start),
+        place: document.source.placeOf(document.spanOf(['routes', path], 'key').start),
       }
     })
   }
@@ -460,12 +476,30 @@ function bytesOf(written: string | number | undefined): number | undefined {
   return written === undefined ? undefined : parseBytes(written)
 }
 
-/** A name as a part of a host name. */
-function hostLabel(name: string): string {
-  const label = name
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-    .slice(0, maxNameLength)
-  return label === '' ? 'project' : label
+function routeFault(path: string, isRepeated: boolean): Fault | undefined {
+  if (!path.startsWith('/')) {
+    const message = `The route "${path}" is not a path prefix`
+    return { code: 'bad-name', message, hint: `Begin it with a slash: "/${path}"` }
+  }
+  if (/[?#\s\\]|\/\/|%(?![0-9A-Fa-f]{2})/.test(path)) {
+    const message = `The route "${path}" is not the beginning of a path`
+    return { code: 'bad-name', message, hint: 'Write it as it stands in an address, without "?", "#" and "//"' }
+  }
+  if (path === '/.locald' || path.startsWith('/.locald/')) {
+    return {
+      code: 'name-reserved',
+      message: `The route "${path}" belongs to locald itself`,
+      hint: 'Use another prefix',
+    }
+  }
+  return isRepeated ? { code: 'conflict', message: `There are two routes for "${path}"` } : undefined
+}
+
+function defaultDomain(name: string): string {
+  const domain = `${hostLabel(name) || 'project'}.localhost`
+  return isOwnHost(domain) ? `project-${domain}` : domain
+}
+
+function worktreeOf({ label, branch }: GitWorktree): NonNullable<Config['worktree']> {
+  return { label, branch }
 }

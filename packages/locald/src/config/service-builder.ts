@@ -19,6 +19,7 @@ import type {
   ServiceConfig,
 } from './config.ts'
 import { durationFault } from './duration-fault.ts'
+import { hostNameFault } from './host-name-fault.ts'
 import type { Fault, Span } from './source-text.ts'
 import type { TomlPath } from './toml-index.ts'
 
@@ -69,7 +70,7 @@ export function buildService(source: ServiceSource, root: string, user: ServiceD
   checkValues(source)
   const healthCheck = buildHealthCheck(source)
   const port = portOf(source)
-  const task = type === 'task'
+  const task = type === 'task' || type === 'site'
   const startTimeout =
     document.start_timeout ?? (task ? undefined : (user.start_timeout ?? builtInDefaults.start_timeout))
   const stopTimeout = document.stop_timeout ?? user.stop_timeout ?? builtInDefaults.stop_timeout
@@ -77,7 +78,7 @@ export function buildService(source: ServiceSource, root: string, user: ServiceD
     name,
     type,
     listening: listeningOf(name, document, type, port),
-    ...(document.command === undefined ? {} : { command: document.command }),
+    ...optional('command', type === 'site' ? document.build : document.command),
     workdir: type === 'container' ? root : resolve(root, document.workdir ?? '.'),
     ...(port === undefined ? {} : { port }),
     portDiscovery: document.port_discovery ?? user.port_discovery ?? builtInDefaults.port_discovery,
@@ -156,7 +157,7 @@ function listeningOf(
   type: ServiceType,
   port: number | false | undefined,
 ): Listening {
-  if (type === 'worker' || type === 'task' || port === false) return 'never'
+  if (type === 'worker' || type === 'task' || type === 'site' || port === false) return 'never'
   if (type === 'container') return document.container_port === undefined ? 'never' : 'must'
   if (type !== 'auto' && document.type !== undefined) return 'must'
   const needed = typeof port === 'number' || name === 'web' || mentionsPort(document.command)
@@ -264,11 +265,22 @@ function statusRanges(written: HttpDocument['status']): readonly (readonly [numb
 
 /** What a type has no use for; said at the key, because silence would look like support. */
 const useless: Readonly<Partial<Record<ServiceType, readonly (keyof ServiceDocument)[]>>> = {
-  worker: ['port'],
+  worker: ['port', 'domains'],
   task: ['port', 'port_discovery', 'health_check', 'replicas', 'idle_timeout', 'watchdog', 'domains', 'on_unhealthy'],
   postgres: ['command', 'workdir', 'watch', 'replicas', 'tty', 'env_file'],
   redis: ['command', 'workdir', 'watch', 'replicas', 'tty', 'env_file'],
-  site: ['command', 'watch', 'replicas', 'tty', 'health_check'],
+  site: [
+    'command',
+    'port',
+    'port_discovery',
+    'idle_timeout',
+    'watchdog',
+    'on_unhealthy',
+    'watch',
+    'replicas',
+    'tty',
+    'health_check',
+  ],
 }
 const containerKeys = ['image', 'container_port', 'volumes', 'entrypoint', 'user'] as const
 const siteKeys = ['path', 'build'] as const
@@ -312,6 +324,13 @@ function checkKeys(source: ServiceSource, type: ServiceType): void {
   }
   if (type === 'site' && document.path === undefined && source.isSound('path')) {
     source.report([], { at: 'key', code: 'missing', message: `The site "${name}" has no path`, hint: 'Add path = "…"' })
+  }
+  if (document.schedule !== undefined && document.start === 'on-request') {
+    source.report(['start'], {
+      code: 'conflict',
+      message: `The task "${name}" cannot start on request: its schedule says when it runs`,
+      hint: 'Remove start, or the schedule',
+    })
   }
   if (type === 'task' && document.restart === 'always') {
     source.report(['restart'], {
@@ -357,12 +376,8 @@ function checkValues(source: ServiceSource): void {
     })
   }
   for (const [index, domain] of (document.domains ?? []).entries()) {
-    if (isHostName(domain)) continue
-    report(['domains', index], {
-      code: 'bad-value',
-      message: `"${domain}" is not a host name`,
-      hint: 'Write it without scheme, port and path',
-    })
+    const fault = hostNameFault(domain, { isWildcardGood: true })
+    if (fault !== undefined) report(['domains', index], fault)
   }
 }
 
@@ -399,12 +414,6 @@ function checkPattern(pattern: string, report: (fault: Fault) => void): void {
     const reason = error instanceof Error ? error.message.replace(/^.*: /, '') : String(error)
     report({ code: 'bad-value', message: `The pattern is not a regular expression: ${reason}` })
   }
-}
-
-/** https://www.rfc-editor.org/rfc/rfc1123#page-13, and a star for the first label. */
-export function isHostName(name: string): boolean {
-  const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
-  return name.length <= 253 && new RegExp(`^(?:\\*\\.)?${label}(?:\\.${label})*$`).test(name)
 }
 
 /** Needed to run anything; told apart because a Procfile may still supply it. */

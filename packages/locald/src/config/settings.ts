@@ -42,11 +42,13 @@ export function configSettings(loaded: LoadedConfig): readonly Setting[] {
   ]
 }
 
-function projectSettings({ project }: LoadedConfig, { name, domain }: Config): readonly Setting[] {
+function projectSettings({ project }: LoadedConfig, { name, domain, worktree }: Config): readonly Setting[] {
   return [
     setting(project, ['project', 'name'], project?.data.project?.name) ?? byDefault('project.name', name),
     setting(project, ['project', 'domain'], project?.data.project?.domain) ?? byDefault('project.domain', domain),
-  ]
+    setting(project, ['project', 'domains'], project?.data.project?.domains),
+    worktree === undefined ? undefined : worktreeSetting(worktree),
+  ].filter((each) => each !== undefined)
 }
 
 const logDefaults = { segment_size: '10MB', segments: 5, total: '1GB' } as const
@@ -91,6 +93,11 @@ function setting(
 ): Setting | undefined {
   if (document === undefined || value === undefined) return undefined
   return { key: path.join('.'), value, origin, place: document.source.placeOf(document.spanOf(path, 'key').start) }
+}
+
+/** Not of the file: it follows from the checkout that the file is in. */
+function worktreeSetting({ branch, label }: NonNullable<Config['worktree']>): Setting {
+  return { key: 'project.worktree', value: branch ?? label, origin: 'project', place: null }
 }
 
 function byDefault(key: string, value: unknown): Setting {

@@ -27,14 +27,26 @@ export interface ServiceAddress {
 /** By service name, in the order of the file. */
 export type Addresses = ReadonlyMap<string, ServiceAddress>
 
-export function addressesOf(
-  services: readonly {
-    readonly name: string
-    readonly config: { readonly type: ServiceType }
-    readonly instances: readonly { readonly port: number | null }[]
-  }[],
-  host: string = serviceHost,
-): Addresses {
+/** What of a service decides about its address. */
+interface Addressed {
+  readonly name: string
+  readonly config: { readonly type: ServiceType }
+  readonly instances: readonly { readonly port: number | null }[]
+}
+
+/** The services of a plan are the same for each of them. */
+const known = new WeakMap<readonly Addressed[], Map<string, Addresses>>()
+
+/** Of services that do not change any more. */
+export function addressesOf(services: readonly Addressed[], host: string = serviceHost): Addresses {
+  const byHost = known.get(services) ?? new Map<string, Addresses>()
+  known.set(services, byHost)
+  const addresses = byHost.get(host) ?? findAddresses(services, host)
+  byHost.set(host, addresses)
+  return addresses
+}
+
+function findAddresses(services: readonly Addressed[], host: string): Addresses {
   return new Map(
     services.map(({ name, config: { type }, instances }) => {
       const ports = instances.flatMap(({ port }) => (port === null ? [] : [port]))

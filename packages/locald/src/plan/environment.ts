@@ -24,6 +24,10 @@ export interface EnvironmentInputs {
   readonly notifySocket?: string
   /** The certificate authority of locald's addresses; given on unless the service has a value of its own. */
   readonly caCertificate?: string
+  /** What `${locald.ca_bundle}` stands for; absent where there is none, as without a daemon. */
+  readonly caBundle?: string
+  /** The address of the service by name; absent: none works, and it is told its direct one. */
+  readonly publicUrl?: string
 }
 
 export interface InstanceEnvironment {
@@ -93,7 +97,7 @@ export function resolveEnvironment(subject: EnvironmentSubject): {
     setPlaced(source, expandEnv(counted, lookup))
   }
   const setTable = (source: EnvSource, entries: readonly EnvEntry[]): void => {
-    setPlaced(source, resolveTable(withoutFlags(entries), subject.addresses, lookup))
+    setPlaced(source, resolveTable(withoutFlags(entries), { ...subject, lookup }))
   }
 
   setAll('shell', shell)
@@ -104,7 +108,9 @@ export function resolveEnvironment(subject: EnvironmentSubject): {
   setTable('service', service.env)
   warnings.push(...replacedWarnings(winners, own), ...hiddenShellWarnings(winners, shell, own))
   setAll('locald', own)
-  if (subject.caCertificate !== undefined && !winners.has('NODE_EXTRA_CA_CERTS')) {
+  // A container has no such file.
+  const isInside = service.container !== undefined
+  if (subject.caCertificate !== undefined && !isInside && !winners.has('NODE_EXTRA_CA_CERTS')) {
     setAll('locald', [['NODE_EXTRA_CA_CERTS', subject.caCertificate]])
   }
   setAll('flag', flags)
@@ -137,8 +143,10 @@ function ownVariables(subject: EnvironmentSubject): ReadonlyMap<string, string> 
     // In a container it is told what to do there; from outside it is reached at the published port.
     own.set('PORT', String(container?.ports[0] ?? port))
     own.set('HOST', container === undefined ? serviceHost : '0.0.0.0')
-    own.set('LOCALD_URL', urlFor(subject.addresses.get(service.name)?.type ?? 'auto', serviceHost, port))
   }
+  const type = subject.addresses.get(service.name)?.type ?? 'auto'
+  const url = subject.publicUrl ?? (port === null ? undefined : urlFor(type, serviceHost, port))
+  if (url !== undefined) own.set('LOCALD_URL', url)
   return own
 }
 
@@ -156,7 +164,10 @@ type Lookup = (name: string) => string | undefined
  * A name means the other entries of the same table first, wherever they stand, then what `lookup` says. Where an entry leads
  * back to itself, the level below counts: `PATH = "bin:${PATH}"`.
  */
-function resolveTable(entries: readonly EnvEntry[], addresses: Addresses, lookup: Lookup): readonly ResolvedEntry[] {
+function resolveTable(
+  entries: readonly EnvEntry[],
+  { addresses, caBundle, lookup }: Pick<EnvironmentSubject, 'addresses' | 'caBundle'> & { readonly lookup: Lookup },
+): readonly ResolvedEntry[] {
   const table = new Map(entries.map((entry) => [entry.name, entry]))
   const resolved = new Map<string, ResolvedEntry | 'being resolved'>()
   const valueOf = (name: string): string | undefined => {
@@ -169,7 +180,7 @@ function resolveTable(entries: readonly EnvEntry[], addresses: Addresses, lookup
   const resolve = (entry: EnvEntry): ResolvedEntry => {
     resolved.set(entry.name, 'being resolved')
     const unresolved = requiredNames(entry.value).filter((name) => valueOf(name) === undefined)
-    const value = substitute(entry.value, 'value', referenceValues(addresses, valueOf))
+    const value = substitute(entry.value, 'value', referenceValues(addresses, valueOf, caBundle))
     const result = { ...entry, value, unresolved }
     resolved.set(entry.name, result)
     return result
@@ -181,9 +192,10 @@ function resolveTable(entries: readonly EnvEntry[], addresses: Addresses, lookup
 }
 
 /** What references mean, for the values and the commands of a service. */
-export function referenceValues(addresses: Addresses, variable: Lookup): ReferenceValues {
+export function referenceValues(addresses: Addresses, variable: Lookup, caBundle?: string): ReferenceValues {
   return {
     variable,
+    caBundle,
     service: ({ service, property }) => {
       const address = addresses.get(service)
       return address === undefined || !isServiceProperty(property) ? undefined : addressPart(address, property)

@@ -12,12 +12,17 @@ export interface Launch {
   readonly healthCheck?: HealthCheck
 }
 
-/** `environment` is that of the instance: {@link environmentFor}. */
-export function launchOf(plan: Pick<Plan, 'services'>, service: ServicePlan, environment: Environment): Launch {
+/** `environment` is that of the instance: {@link environmentFor}; `caBundle` what it was made with. */
+export function launchOf(
+  plan: Pick<Plan, 'services'>,
+  service: ServicePlan,
+  environment: Environment,
+  caBundle?: string,
+): Launch {
   const variables = new Map(environment.map(({ name, value }) => [name, value]))
   return substituteLaunch(
     service.config,
-    referenceValues(addressesOf(plan.services, siblingHost(service.config)), (name) => variables.get(name)),
+    referenceValues(addressesOf(plan.services, siblingHost(service.config)), (name) => variables.get(name), caBundle),
   )
 }
 

@@ -266,7 +266,7 @@ test('planFor() refuses replicas whose ports would be too high', () => {
 })
 
 test('planFor() warns of a fixed port that browsers refuse', () => {
-  expect(warningsOf(configOf({ web: { port: 6000 } }))).toEqual(['warning port-blocked /work/shop/locald.toml:10'])
+  expect(warningsOf(configOf({ web: { port: 6000 } }))).toEqual(['warning port-blocked /home/me/shop/locald.toml:10'])
 })
 
 const projects = fc.array(
@@ -327,7 +327,10 @@ test('planFor() takes PORT of a flag for the port of the only service that has o
 
 test('planFor() refuses a PORT that replicas would have to share', () => {
   const result = planFor(configOf({ web: { replicas: 2 } }), { layers: layersOf('', { web: 'PORT=3000' }) })
-  expect(result).toMatchObject({ ok: false, diagnostics: [{ code: 'conflict', file: '/work/shop/.env.web', line: 1 }] })
+  expect(result).toMatchObject({
+    ok: false,
+    diagnostics: [{ code: 'conflict', file: '/home/me/shop/.env.web', line: 1 }],
+  })
 })
 
 test('planFor() prefers port to PORT', () => {
@@ -344,8 +347,8 @@ test('planFor() ignores a shared PORT with a warning', () => {
   const config = configOf({ web: {} }, { env: { PORT: '3000' } })
   const layers = layersOf('A=1\nPORT=3000')
   expect(warningsOf(config, { layers })).toEqual([
-    'warning port-ignored /work/shop/.env:2',
-    'warning port-ignored /work/shop/locald.toml:1',
+    'warning port-ignored /home/me/shop/.env:2',
+    'warning port-ignored /home/me/shop/locald.toml:1',
   ])
   expect(fixedPorts(planOf(config, { layers }))).toEqual([])
 })
@@ -370,8 +373,8 @@ test('planFor() gives another port with a warning where the counted one is taken
   const config = configOf({ web: {}, api: {} })
   const inputs: PlanInputs = { portBase: 5900, isPortFree: (port) => port !== 5900 }
   expect(warningsOf(config, inputs)).toEqual([
-    'warning port-moved /work/shop/locald.toml:10',
-    'warning port-moved /work/shop/locald.toml:20',
+    'warning port-moved /home/me/shop/locald.toml:10',
+    'warning port-moved /home/me/shop/locald.toml:20',
   ])
   expect(Object.values(portsOf(planOf(config, inputs))).flat()).not.toEqual(expect.arrayContaining([5900]))
 })

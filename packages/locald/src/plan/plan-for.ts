@@ -4,6 +4,7 @@ import { addressesOf } from './addresses.ts'
 import { dependenciesOf } from './dependencies.ts'
 import { noEnvLayers } from './env-layers.ts'
 import type { EnvLayers } from './env-layers.ts'
+import { hostNamesOf } from './host-names.ts'
 import { instanceKey } from './instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from './plan.ts'
 import { assignPorts, portKey } from './ports.ts'
@@ -43,10 +44,12 @@ export function planFor(config: Config, inputs: PlanInputs = {}): PlanResult {
   const { layers = noEnvLayers, flags = {}, portBase } = inputs
   const dependencies = dependenciesOf(config)
   const written = withWrittenPorts(config, { layers, flags, isBased: portBase !== undefined })
+  const names = hostNamesOf({ ...config, services: written.services })
   const found = [
     ...referenceFaults({ ...config, services: written.services }),
     ...(dependencies.ok ? [] : dependencies.diagnostics),
     ...written.diagnostics,
+    ...names.diagnostics,
   ]
   if (!dependencies.ok || found.some(({ severity }) => severity === 'error')) {
     return { ok: false, code: 'config_invalid', diagnostics: found }
@@ -73,11 +76,11 @@ export function planFor(config: Config, inputs: PlanInputs = {}): PlanResult {
       return [draft.name, { ...draft, hash }]
     }),
   )
-  const { id, name, root, file, domain } = config
+  const { id, name, root, file } = config
   const services = dependencies.order.flatMap((each) => planned.get(each) ?? [])
   return {
     ok: true,
-    plan: { id, name, root, file, domain, services, config },
+    plan: { id, name, root, file, hosts: names.hosts, services, config },
     diagnostics: [...found, ...ports.warnings],
   }
 }

@@ -33,12 +33,28 @@ export interface ServicePlan {
   readonly hash: string
 }
 
+/** One host name, and who answers below which path. */
+export interface HostPlan {
+  /** In lower case; `*.…` stands for every name with one label more. */
+  readonly host: string
+  /** The longest prefix first; "/" last, if anybody answers there. */
+  readonly rules: readonly RulePlan[]
+}
+
+export interface RulePlan {
+  /** Begins with a slash and, but for "/", ends in none. */
+  readonly prefix: string
+  readonly service: string
+  readonly stripPrefix: boolean
+}
+
 export interface Plan {
   readonly id: string
   readonly name: string
   readonly root: string
   readonly file: string
-  readonly domain: string
+  /** Its host names, whether they are held by another project or not. */
+  readonly hosts: readonly HostPlan[]
   /** Each after everything it depends on; otherwise in the order of the file. */
   readonly services: readonly ServicePlan[]
   readonly config: Config

@@ -27,6 +27,31 @@ test('readEnvLayers() takes a directory named .env for what it is: not an env fi
   expect(dotenv.flatMap(({ entries }) => entries.map(({ name }) => name))).toEqual(['A'])
 })
 
+test('readEnvLayers() for one service leaves the files of the others alone', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'rp-'))
+  try {
+    writeFileSync(join(dir, 'own.env'), 'A=1\n')
+    writeFileSync(join(dir, 'gone.env'), '')
+    writeFileSync(join(dir, '.env'), 'B=1\n')
+    writeFileSync(
+      join(dir, 'locald.toml'),
+      '[services.web]\ncommand = "x"\nenv_file = "own.env"\n[services.api]\ncommand = "x"\nenv_file = "gone.env"\n',
+    )
+    const result = await loadConfig({ dir, home: dir })
+    if (!result.ok) throw new Error(JSON.stringify(result.diagnostics))
+    rmSync(join(dir, 'gone.env'))
+    const { services } = result.config
+    const { dotenv, serviceFiles } = await readEnvLayers(
+      result.config,
+      services.filter(({ name }) => name === 'web'),
+    )
+    expect([dotenv.length, [...serviceFiles.keys()]]).toEqual([1, ['web']])
+    await expect(readEnvLayers(result.config)).rejects.toMatchObject({ code: 'env_file_unreadable' })
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
 test.each([
   ['a directory', (dir: string) => mkdirSync(join(dir, 'own.env'))],
   ['a device that never ends', (dir: string) => symlinkSync('/dev/zero', join(dir, 'own.env'))],

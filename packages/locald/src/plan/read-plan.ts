@@ -1,9 +1,9 @@
 // From a configuration file to a plan: the one part of this folder that reads files.
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
-import type { Config } from '../config/config.ts'
+import type { Config, ServiceConfig } from '../config/config.ts'
 import { readEnvFile } from '../config/env-file.ts'
 import type { ParsedEnvFile } from '../config/env-file.ts'
 import type { EnvLayers } from './env-layers.ts'
@@ -11,20 +11,34 @@ import { planFor } from './plan-for.ts'
 import type { PlanInputs } from './plan-for.ts'
 import type { Plan } from './plan.ts'
 
-/** Reads every env file that the configuration refers to. Throws `env_file_unreadable`, also for an `env_file` that is missing. */
-export async function readEnvLayers(config: Config): Promise<EnvLayers> {
+/**
+ * Reads the shared env files, and those that the configuration refers to for these services (default: all). Throws
+ * `env_file_unreadable`, also for an `env_file` that is missing.
+ */
+export async function readEnvLayers(
+  config: Config,
+  services: readonly Pick<ServiceConfig, 'name' | 'envFiles'>[] = config.services,
+): Promise<EnvLayers> {
   const shared = await Promise.all(['.env', '.env.local'].map((name) => readShared(join(config.root, name))))
-  const own = config.services.map(async (service): Promise<readonly [string, readonly ParsedEnvFile[]]> => {
+  const own = services.map(async (service): Promise<readonly [string, readonly ParsedEnvFile[]]> => {
     const files = service.envFiles.map(async ({ value }) => (await readEnvFile(value)) ?? missing(value, service.name))
     return [service.name, await Promise.all(files)]
   })
   return { dotenv: shared.filter((file) => file !== undefined), serviceFiles: new Map(await Promise.all(own)) }
 }
 
-/** A directory of that name, as Python's `venv` makes one for many, is somebody else's. */
+/**
+ * A directory of that name, as Python's `venv` makes one for many, is somebody else's. That there is no file is found out at
+ * once: every start asks, and one that had to wait for a thread would be later by that.
+ */
 async function readShared(path: string): Promise<ParsedEnvFile | undefined> {
-  const facts = await stat(path).catch(() => undefined)
-  return facts?.isDirectory() === true ? undefined : await readEnvFile(path)
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined || found.isDirectory()) return undefined
+  } catch {
+    // Whatever else is the matter is said when it is read.
+  }
+  return await readEnvFile(path)
 }
 
 function missing(path: string, service: string): never {

@@ -22,6 +22,11 @@ function faultOf(config: Config, { reference, place }: PlacedReference): Diagnos
       return error(place, 'reference-unreadable', `Cannot read the reference "${reference.source}"`, {
         hint: 'Write ${services.NAME.url}, ${env.NAME} or ${NAME:-default}; for a literal "${" write "$${"',
       })
+    case 'own':
+      if (reference.property === 'ca_bundle') return undefined
+      return error(place, 'unknown-property', `"${reference.source}" asks for something that locald does not have`, {
+        hint: 'There is ${locald.ca_bundle}: a file with the certificate authorities of the system and of locald',
+      })
     case 'service':
       return serviceFault(config, reference, place)
     default:

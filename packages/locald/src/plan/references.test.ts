@@ -11,12 +11,14 @@ function substituted(text: string, mode: ReferenceMode = 'value'): string {
   return substitute(text, mode, {
     service: ({ service, property }) => (service === 'none' ? undefined : `<${service} ${property}>`),
     variable: (name) => variables.get(name),
+    caBundle: '/ca/bundle.pem',
   })
 }
 
 test.each([
   ['${services.db.url}/x', '<db url>/x'],
   ['${services.my-api.v2.port}', '<my-api.v2 port>'],
+  ['${locald.ca_bundle}', '/ca/bundle.pem'],
   ['${env.NAME}', 'ada'],
   ['${NAME}-${NAME}', 'ada-ada'],
   ['${NAME:-bob}', 'ada'],

@@ -21,6 +21,15 @@ export interface VariableReference {
   readonly source: string
 }
 
+/** `${locald.ca_bundle}`: something of locald itself. */
+export interface OwnReference {
+  readonly kind: 'own'
+  /** As written: `ca_bundle`, unless it is a fault. */
+  readonly property: string
+  readonly fallback?: readonly Piece[]
+  readonly source: string
+}
+
 /** Something in `${…}` that is none of the known forms. */
 interface UnreadableReference {
   readonly kind: 'unreadable'
@@ -28,11 +37,11 @@ interface UnreadableReference {
 }
 
 /** Text as it is, or a reference. */
-export type Piece = string | ServiceReference | VariableReference | UnreadableReference
+export type Piece = string | ServiceReference | VariableReference | OwnReference | UnreadableReference
 
 /**
  * How a text is read. `value`: every `${…}` is ours. `shell`: a command that `/bin/sh` runs, of which only
- * `${services.…}` and `${env.…}` are ours; `$NAME`, `${NAME}` and `${NAME:-default}` are left to the shell, which has the
+ * `${services.…}`, `${locald.…}` and `${env.…}` are ours; `$NAME`, `${NAME}` and `${NAME:-default}` are left to the shell, which has the
  * service's environment and its own rules for quotes.
  */
 export type ReferenceMode = 'value' | 'shell'
@@ -69,7 +78,7 @@ export function parseReferences(text: string, mode: ReferenceMode): readonly Pie
 }
 
 function isOurs(text: string, dollarAt: number, mode: ReferenceMode): boolean {
-  return mode === 'value' || text.startsWith('${services.', dollarAt) || text.startsWith('${env.', dollarAt)
+  return mode === 'value' || /^\$\{(?:services|locald|env)\./.test(text.slice(dollarAt, dollarAt + 12))
 }
 
 /** Just behind the brace that closes what starts at `from`, or the end of the text. Defaults may hold references. */
@@ -83,15 +92,16 @@ function closingBrace(text: string, from: number): number {
 }
 
 const form =
-  /^\$\{(?:services\.(?<service>[^:{}]+)\.(?<property>[^.:{}]*)|(?:env\.)?(?<name>[\w.]+))(?::-(?<fallback>.*))?\}$/s
+  /^\$\{(?:services\.(?<service>[^:{}]+)\.(?<property>[^.:{}]*)|locald\.(?<own>\w+)|(?:env\.)?(?<name>[\w.]+))(?::-(?<fallback>.*))?\}$/s
 
 function referenceOf(source: string, mode: ReferenceMode): Piece {
-  const { service, property, name, fallback: fallbackText } = form.exec(source)?.groups ?? {}
+  const { service, property, own, name, fallback: fallbackText } = form.exec(source)?.groups ?? {}
   const fallback = fallbackText === undefined ? {} : { fallback: parseReferences(fallbackText, mode) }
   if (service !== undefined && property !== undefined)
     return { kind: 'service', service, property, source, ...fallback }
+  if (own !== undefined) return { kind: 'own', property: own, source, ...fallback }
   // "${services.db}" names no property; as a variable it would silently be empty.
-  if (name === undefined || /^(?:services|env)(?:\.|$)/.test(name)) return { kind: 'unreadable', source }
+  if (name === undefined || /^(?:services|locald|env)(?:\.|$)/.test(name)) return { kind: 'unreadable', source }
   if (mode === 'shell' && !/^[A-Za-z_]\w*$/.test(name)) return { kind: 'unreadable', source }
   return { kind: 'variable', name, source, ...fallback }
 }
@@ -108,6 +118,8 @@ export function referencesIn(pieces: readonly Piece[]): readonly Exclude<Piece, 
 export interface ReferenceValues {
   readonly service: (reference: ServiceReference) => string | undefined
   readonly variable: (name: string) => string | undefined
+  /** Path of the file that `${locald.ca_bundle}` stands for. */
+  readonly caBundle: string | undefined
 }
 
 /**
@@ -123,9 +135,17 @@ export function substitute(text: string, mode: ReferenceMode, values: ReferenceV
     if (piece.kind === 'variable' && mode === 'shell') {
       return fallback === undefined ? `\${${piece.name}}` : `\${${piece.name}:-${fallback}}`
     }
-    const value = piece.kind === 'service' ? values.service(piece) : values.variable(piece.name)
+    const value = valueOf(piece, values)
     // As in a shell, `:-` also replaces an empty value.
     return value === undefined || value === '' ? (fallback ?? '') : value
   }
   return render(parseReferences(text, mode))
+}
+
+function valueOf(
+  piece: ServiceReference | VariableReference | OwnReference,
+  values: ReferenceValues,
+): string | undefined {
+  if (piece.kind === 'service') return values.service(piece)
+  return piece.kind === 'own' ? values.caBundle : values.variable(piece.name)
 }

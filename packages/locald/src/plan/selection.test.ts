@@ -36,15 +36,9 @@ test('selectInstances() takes one instance, and all of what it needs', () => {
   expect(selected(['db.1'], 'named')).toBe('db.1')
 })
 
-test('selectInstances() takes everything when nothing is named, but starts on request only when asked', () => {
+test('selectInstances() takes everything when nothing is named', () => {
   expect(selected([], 'named')).toBe('db.1 api.1 web.1 web.2 worker.1 tool.1')
-  expect(selected([], 'needed')).toBe('db.1 api.1 web.1 web.2 worker.1')
-  expect(selected(['tool'], 'needed')).toBe('tool.1')
-})
-
-test('selectInstances() starts what is on request when something depends on it', () => {
-  const needing = planOf(configOf({ web: { dependsOn: ['tool'] }, tool: { start: 'on-request' } }))
-  expect(selectInstances(needing, [], 'needed').map(({ service }) => service)).toEqual(['tool', 'web'])
+  expect(selected([], 'needed')).toBe('db.1 api.1 web.1 web.2 worker.1 tool.1')
 })
 
 test('selectInstances() prefers a service to an instance of the same spelling', () => {

@@ -5,8 +5,7 @@ import { instanceKey } from './instance-key.ts'
 import type { InstancePlan, Plan, ServicePlan } from './plan.ts'
 
 /**
- * `named`: those given, or all of the project when none is. `needed`: with everything they depend on, at any distance; when
- * none is given, all but what starts only on request and nobody depends on.
+ * `named`: those given, or all of the project when none is. `needed`: with everything they depend on, at any distance.
  */
 export type SelectionScope = 'named' | 'needed'
 
@@ -15,18 +14,15 @@ export type SelectionScope = 'named' | 'needed'
  * instance that looks the same. Throws `service_unknown`.
  */
 export function selectInstances(plan: Plan, names: readonly string[], scope: SelectionScope): readonly InstancePlan[] {
-  const named = names.length === 0 ? startedByDefault(plan, scope) : names.flatMap((name) => instancesNamed(plan, name))
+  const named =
+    names.length === 0
+      ? plan.services.flatMap(({ instances }) => instances)
+      : names.flatMap((name) => instancesNamed(plan, name))
   const needed = scope === 'named' ? [] : dependenciesOf(plan, new Set(named.map(({ service }) => service)))
   const selected = new Set([...named, ...needed].map((instance) => instanceKey(instance.service, instance.instance)))
   return plan.services
     .flatMap(({ instances }) => instances)
     .filter((instance) => selected.has(instanceKey(instance.service, instance.instance)))
-}
-
-function startedByDefault(plan: Plan, scope: SelectionScope): readonly InstancePlan[] {
-  return plan.services
-    .filter(({ config }) => scope === 'named' || config.start === 'up')
-    .flatMap(({ instances }) => instances)
 }
 
 function instancesNamed(plan: Plan, name: string): readonly InstancePlan[] {

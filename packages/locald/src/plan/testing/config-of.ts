@@ -6,7 +6,7 @@ import { planFor } from '../plan-for.ts'
 import type { PlanInputs } from '../plan-for.ts'
 import type { Plan } from '../plan.ts'
 
-export const testRoot = '/work/shop'
+export const testRoot = '/home/me/shop'
 const file = `${testRoot}/locald.toml`
 
 type Dependency =
@@ -36,6 +36,7 @@ export function configOf(
     id: 'a1b2c3',
     name: 'shop',
     domain: 'shop.localhost',
+    domains: [],
     env: entriesOf(env, 0),
     services: Object.entries(services).map(([name, sketch], index) => serviceOf(name, sketch, 10 * (index + 1))),
     routes: [],
