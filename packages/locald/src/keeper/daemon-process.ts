@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import type { ChildProcess } from 'node:child_process'
+import { isErrno } from '../lib/errno.ts'
+import { listenersText, listenersVariable } from '../lib/inherited-listener.ts'
+import type { InheritedListener } from '../lib/inherited-listener.ts'
 import type { Logger } from '../lib/logger.ts'
 
 export interface DaemonProcessOptions {
@@ -14,6 +17,8 @@ export interface DaemonProcessOptions {
   readonly logger: Logger
   /** Inherited by the daemon as descriptor 3; asked for at each start. */
   readonly apiDescriptor: () => number
+  /** What it inherits from descriptor 5 on, and is told of by an environment variable; asked for at each start. */
+  readonly listeners: () => readonly InheritedListener[]
   /** The connection to a daemon that was just started; its end of it is descriptor 4. */
   readonly onStarted: (socket: Duplex) => void
   /** It ended as it was asked to, and is not started again. */
@@ -31,28 +36,56 @@ export interface CrashLoop {
   readonly lastLines: readonly string[]
 }
 
+/** Of the descriptors that a daemon inherits. */
+const firstListener = 5
+
 const crashWindowMs = 60_000
 const mostCrashes = 5
+/** A daemon that ended within that time may not have come to serve anybody. */
+const startMs = 500
 const logBytes = 8 * 1024 * 1024
+/**
+ * The daemon is idle nearly always: V8 is not to wake four threads for each of its small collections, nor to collect because
+ * nothing happens. (With most other options, V8 compiles all of Node's own modules anew at each start.) A Node that does not know
+ * an option of V8 does not start, so they are given to those that are known to know them.
+ */
+const idleOptions = ['--single-threaded-gc', '--no-memory-reducer']
+const newestKnownNode = 26
 const quotedBytes = 8192
 const quotedLines = 20
 
+export interface Crash {
+  /** In milliseconds, as `performance.now()` tells. */
+  readonly at: number
+  /** Milliseconds since it was started. */
+  readonly lived: number
+}
+
 /**
- * What to do after crashes at these times (milliseconds, oldest first, the last one now): start again after so many
- * milliseconds, or null: never. The first restart is immediate, further ones within a minute wait 100, 200, 400 ms.
+ * What to do after these crashes, oldest first, the last one now: start again after so many milliseconds, or null: never.
+ * The restart is immediate after a daemon that had begun to serve, and after the first that had not; after further ones
+ * within a minute it waits 100, 200, 400 ms.
  */
-export function restartDelay(crashes: readonly number[]): number | null {
-  const now = crashes.at(-1) ?? 0
-  const recent = crashes.filter((at) => now - at < crashWindowMs).length
-  if (recent >= mostCrashes) return null
-  return recent <= 1 ? 0 : 100 * 2 ** (recent - 2)
+export function restartDelay(crashes: readonly Crash[]): number | null {
+  const last = crashes.at(-1)
+  if (last === undefined) return 0
+  const recent = crashes.filter(({ at }) => last.at - at < crashWindowMs)
+  if (recent.length >= mostCrashes) return null
+  const failed = recent.filter(({ lived }) => lived < startMs).length
+  return last.lived >= startMs || failed === 1 ? 0 : 100 * 2 ** (failed - 2)
+}
+
+/** Options for the engine of a Node of this version. */
+export function engineOptions(version: string): readonly string[] {
+  return Number.parseInt(version, 10) <= newestKnownNode ? idleOptions : []
 }
 
 export class DaemonProcess {
   readonly #options: DaemonProcessOptions
   #program: string
   #child: ChildProcess | null = null
-  #crashes: number[] = []
+  #crashes: Crash[] = []
+  #startedAt = 0
   #isLooping = false
   #expected: 'stop' | 'restart' | null = null
   #timer: NodeJS.Timeout | null = null
@@ -75,6 +108,7 @@ export class DaemonProcess {
   start(): void {
     this.#timer = null
     this.#expected = null
+    this.#startedAt = performance.now()
     let child: ChildProcess
     try {
       child = this.#spawn()
@@ -110,10 +144,11 @@ export class DaemonProcess {
     if (child === null) clearTimeout(timer)
   }
 
-  /** Tries again after a crash loop; does nothing otherwise. */
+  /** Tries again after a crash loop, with its own program: another one that was named has failed. Does nothing otherwise. */
   retry(): void {
     if (!this.#isLooping) return
     this.#isLooping = false
+    this.#program = this.#options.program
     this.#crashes = []
     rmSync(this.#options.crashLoopFile, { force: true })
     this.start()
@@ -124,8 +159,11 @@ export class DaemonProcess {
     rotate(log)
     const output = openSync(log, 'a', 0o600)
     try {
-      const child = spawn(process.execPath, [this.#program], {
-        stdio: ['ignore', output, output, this.#options.apiDescriptor(), 'pipe'],
+      const inherited = this.#options.listeners()
+      const listeners = inherited.map((listener, index) => ({ ...listener, fd: firstListener + index }))
+      const child = spawn(process.execPath, [...engineOptions(process.versions.node), this.#program], {
+        stdio: ['ignore', output, output, this.#options.apiDescriptor(), 'pipe', ...inherited.map(({ fd }) => fd)],
+        env: { ...process.env, [listenersVariable]: listenersText(listeners) },
         detached: true, // a terminal's Ctrl-C is not meant for it
       })
       child.on('error', (error) => logger.log('error', 'Cannot start the daemon', { error }))
@@ -152,7 +190,8 @@ export class DaemonProcess {
   }
 
   #onCrash(): void {
-    this.#crashes = [...this.#crashes, performance.now()].slice(-mostCrashes)
+    const at = performance.now()
+    this.#crashes = [...this.#crashes, { at, lived: at - this.#startedAt }].slice(-mostCrashes)
     const delay = restartDelay(this.#crashes)
     if (delay === null) this.#giveUp()
     else this.#timer = setTimeout(() => this.start(), delay)
@@ -181,7 +220,7 @@ function rotate(log: string): void {
   try {
     if (statSync(log).size > logBytes) renameSync(log, `${log}.1`)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    if (!isErrno(error, 'ENOENT')) throw error
   }
 }
 

@@ -1,5 +1,6 @@
 // Writes input to a service that may be slow to read it.
 import { closeSync, writeSync } from 'node:fs'
+import { isErrno } from '../lib/errno.ts'
 
 /** Bytes that wait at most. */
 const mostWaiting = 1024 * 1024
@@ -56,7 +57,7 @@ export class InputQueue {
     try {
       return writeSync(this.#fd, bytes)
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0
+      if (isErrno(error, 'EAGAIN')) return 0
       this.close() // EPIPE, EIO: the reader is gone
       return 0
     }

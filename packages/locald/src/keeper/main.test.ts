@@ -26,6 +26,7 @@ import { isAlive, readFrames } from './keeper-rig.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import type { InheritedListener } from '../lib/inherited-listener.ts'
 import type { KeeperLink } from './keeper-link.ts'
 import type { CrashLoop } from './daemon-process.ts'
 import type { Fact, SpawnOrder } from './protocol.ts'
@@ -43,6 +44,10 @@ process.on('SIGTERM', () => process.exit(0))
 const keeper = new net.Socket({ fd: 4 })
 keeper.on('end', () => process.exit(0))
 net.createServer((client) => { client.pipe(keeper); keeper.pipe(client) }).listen({ fd: 3 })
+for (const { fd, tls } of JSON.parse(process.env.LOCALD_LISTENERS)) {
+  net.createServer((client) => client.end(process.pid + ' ' + tls)).listen({ fd })
+}
+console.log('listeners', process.env.LOCALD_LISTENERS)
 `
 
 beforeAll(async () => {
@@ -92,7 +97,14 @@ class Installed implements AsyncDisposable {
     const child = spawn(process.execPath, [join(built, 'keeper.cjs'), ...args], {
       detached: true,
       stdio: Array.from({ length: accidental + 1 }, (_, fd) => this.#stdio(fd)),
-      env: { PATH: process.env['PATH'], LOCALD_HOME: home, CRASH: this.crash, LOCALD_RUN: 'outer' },
+      env: {
+        PATH: process.env['PATH'],
+        LOCALD_HOME: home,
+        LOCALD_HTTP_PORT: '0',
+        LOCALD_HTTPS_PORT: '0',
+        CRASH: this.crash,
+        LOCALD_RUN: 'outer',
+      },
     })
     this.#keepers.push(child)
     return { child, answer: (await textOf(child.stdio[3] as Readable)).trim() }
@@ -110,6 +122,15 @@ class Installed implements AsyncDisposable {
   daemonPids(): readonly number[] {
     const log = readFileSync(join(this.home, 'state/daemon.log'), 'utf8')
     return [...log.matchAll(/^daemon (\d+)$/gm)].map(([, pid]) => Number(pid))
+  }
+
+  /** What the newest daemon was told of, once it accepts. */
+  async listeners(): Promise<readonly InheritedListener[]> {
+    const log = join(this.home, 'state/daemon.log')
+    const [line] = await untilChanged(join(this.home, 'state'), () =>
+      existsSync(log) ? (/^listeners (.*)$/m.exec(readFileSync(log, 'utf8')) ?? undefined) : undefined,
+    )
+    return JSON.parse(line.slice('listeners '.length)) as readonly InheritedListener[]
   }
 
   order(run: string, command: string): SpawnOrder {
@@ -244,6 +265,68 @@ test('shutdown with restart gives a new daemon while services run on', async () 
   expect((await next.request('hello', hello)).runs).toHaveLength(1)
 })
 
+/** What the proxy's listener at this port says: the daemon's pid, and whether it is for HTTPS. */
+async function greeting({ port, family }: InheritedListener): Promise<string> {
+  const socket = connect(port, family === 4 ? '127.0.0.1' : '::1').setEncoding('utf8')
+  return await new Promise((resolve, reject) => {
+    socket.on('data', resolve).on('error', reject)
+    // A process that is killed may end what it has accepted without an error.
+    socket.on('close', () => reject(Object.assign(new Error('It has ended'), { code: 'ECONNRESET' })))
+  })
+}
+
+test("a daemon that is killed again and again refuses nobody at the proxy's ports", async () => {
+  await using installed = new Installed()
+  await installed.keeper()
+  const listeners = await installed.listeners()
+  expect(listeners.map(({ family, tls }) => `${family} ${tls}`).sort()).toEqual([
+    '4 false',
+    '4 true',
+    '6 false',
+    '6 true',
+  ])
+  const answers = new Set<string>()
+  const over = new AbortController()
+  const clients = listeners.map(async (listener) => {
+    while (!over.signal.aborted) {
+      // Whom a daemon has accepted ends with it; nobody is refused.
+      const answer = await greeting(listener).catch((error: NodeJS.ErrnoException) => error.code ?? String(error))
+      if (answer !== 'ECONNRESET') answers.add(answer.replace(` ${listener.tls}`, ' its own'))
+    }
+  })
+  for (let kill = 1; kill <= 3; kill++) {
+    process.kill(installed.daemonPids().at(-1) ?? 0, 'SIGKILL')
+    const next = await untilChanged(join(installed.home, 'state'), () => installed.daemonPids()[kill])
+    // It has come to accept.
+    await (await installed.link()).request('hello', hello)
+    expect(isAlive(next)).toBe(true)
+  }
+  over.abort()
+  await Promise.all(clients)
+  expect(answers.size).toBeGreaterThan(1)
+  expect([...answers].filter((answer) => !/^\d+ its own$/.test(answer))).toEqual([])
+})
+
+test("the proxy's ports are closed with the API in a crash loop, and with the keeper", async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const [listener] = await installed.listeners()
+  expect(await greeting(listener as InheritedListener)).toMatch(/^\d+ /)
+  writeFileSync(installed.crash, '')
+  process.kill(installed.daemonPids()[0] ?? 0, 'SIGKILL')
+  await untilChanged(join(installed.home, 'run'), () => (existsSync(installed.socketPath) ? undefined : true))
+  await expect(greeting(listener as InheritedListener)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+
+  rmSync(installed.crash)
+  await installed.keeper(['--retry'])
+  await untilChanged(join(installed.home, 'run'), () => (existsSync(installed.socketPath) ? true : undefined))
+  // Any free port is the same one again.
+  expect(await greeting(listener as InheritedListener)).toMatch(/^\d+ /)
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+  await expect(greeting(listener as InheritedListener)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
+
 test('a daemon that keeps crashing is given up with its last lines, and tried again on demand', async () => {
   await using installed = new Installed()
   await installed.keeper()
@@ -264,6 +347,23 @@ test('a daemon that keeps crashing is given up with its last lines, and tried ag
   const next = await installed.link()
   expect((await next.request('hello', hello)).runs).toMatchObject([{ run: 'a', exited: null }])
   expect(existsSync(join(state, 'crash-loop.json'))).toBe(false)
+})
+
+test('a program that a restart has named and that never starts is not tried again on demand', async () => {
+  await using installed = new Installed()
+  await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const state = join(installed.home, 'state')
+  await link.request('shutdown', { restart: true, program: join(installed.home, 'gone/daemon.cjs') })
+  for (const pid of installed.daemonPids()) process.kill(pid, 'SIGTERM')
+  const note = await untilChanged(state, () => noteIn(join(state, 'crash-loop.json')))
+  expect(note?.lastLines.join('\n')).toContain('gone/daemon.cjs')
+  await untilChanged(join(installed.home, 'run'), () => (existsSync(installed.socketPath) ? undefined : true))
+
+  expect((await installed.keeper(['--retry'])).answer).toBe('held')
+  await untilChanged(join(installed.home, 'run'), () => (existsSync(installed.socketPath) ? true : undefined))
+  expect(await (await installed.link()).request('hello', hello)).toMatchObject({ runs: [] })
 })
 
 function noteIn(path: string): CrashLoop | undefined {

@@ -3,18 +3,21 @@ import { closeSync, existsSync, fstatSync, readdirSync, unlinkSync, writeSync } 
 import { join, resolve } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import { readLockNote, tryFileLock } from '../lib/file-lock.ts'
+import { listenersVariable, parseListeners } from '../lib/inherited-listener.ts'
 import { installationFor } from '../lib/installation.ts'
 import { createLogger } from '../lib/logger.ts'
 import { hasCloseOnExec, setCloseOnExec } from '../lib/native.ts'
+import { ownDirectory } from '../lib/own-directory.ts'
 import { markerVariable } from '../lib/process-source.ts'
 import { startTimeOf } from '../lib/process-tree.ts'
 import { listenUnixSocket, socketPathLimit } from '../lib/unix-socket.ts'
 import { DaemonProcess } from './daemon-process.ts'
 import { Keeper } from './keeper.ts'
 import { removeNotifyFiles } from './notify-address.ts'
-import { ensurePrivateDirectory } from './private-directory.ts'
+import { ProxyListeners } from './proxy-listeners.ts'
 import { KeeperSession } from './session.ts'
 import type { FileLock } from '../lib/file-lock.ts'
+import type { InheritedListener } from '../lib/inherited-listener.ts'
 import type { Installation } from '../lib/installation.ts'
 import type { Logger } from '../lib/logger.ts'
 
@@ -35,7 +38,7 @@ export interface KeeperProcessOptions {
   readonly daemon: string
   /**
    * With a keeper running already: `--retry` has it try the daemon again after a crash loop, `--end` has it end all
-   * services and exit. `--listener`: descriptor 4 is the API's listening socket.
+   * services and exit. `--listener`: descriptor 4 is the API's listening socket; what else there is, the environment tells.
    */
   readonly args: readonly string[]
   readonly exit: (code: number) => void
@@ -48,7 +51,9 @@ export interface KeeperProcessOptions {
 export function runKeeper(options: KeeperProcessOptions): void {
   const report = openReport()
   const listener = options.args.includes('--listener') ? openListener() : null
-  closeInherited([report, listener])
+  const listeners = listener === null ? [] : parseListeners(options.env[listenersVariable]).filter(isSocket)
+  delete process.env[listenersVariable]
+  closeInherited([report, listener, ...listeners.map(({ fd }) => fd)])
   try {
     const installation = installationFor(options.env)
     prepare(installation)
@@ -61,7 +66,7 @@ export function runKeeper(options: KeeperProcessOptions): void {
     }
     removeNotifyFiles(installation.runtime)
     lock.note(`${process.pid} ${startTimeOf(process.pid) ?? 0}\n`)
-    keep(installation, lock, options, listener)
+    keep(installation, lock, options, { api: listener, proxy: listeners })
     tell(report, 'ready')
   } catch (error) {
     const known = error instanceof LocaldError ? error : new LocaldError('internal', String(error), { cause: error })
@@ -71,12 +76,13 @@ export function runKeeper(options: KeeperProcessOptions): void {
   }
 }
 
-function keep(
-  installation: Installation,
-  lock: FileLock,
-  options: KeeperProcessOptions,
-  listener: number | null,
-): void {
+/** Listening sockets of an installation whose keeper was lost. */
+interface Inherited {
+  readonly api: number | null
+  readonly proxy: readonly InheritedListener[]
+}
+
+function keep(installation: Installation, lock: FileLock, options: KeeperProcessOptions, inherited: Inherited): void {
   const logger = createLogger(writeToLog)
   surviveErrors(logger)
   // The daemon must come to the same paths from another working directory.
@@ -93,8 +99,14 @@ function keep(
     unlinkSync(installation.apiSocket)
     api = null
   }
-  const finish = async (): Promise<void> => {
+  const proxy = new ProxyListeners({ file: installation.proxyPorts, env: options.env, logger })
+  proxy.adopt(inherited.proxy)
+  const closeAll = (): void => {
+    proxy.close()
     closeApi()
+  }
+  const finish = async (): Promise<void> => {
+    closeAll()
     await keeper.close()
     logger.log('info', 'The keeper ends', { pid: process.pid })
     lock[Symbol.dispose]()
@@ -117,9 +129,10 @@ function keep(
     crashLoopFile: join(installation.state, 'crash-loop.json'),
     logger,
     apiDescriptor: () => (api ??= listenUnixSocket(installation.apiSocket)),
+    listeners: () => proxy.ensure(),
     onStarted: (socket) => new KeeperSession(keeper, socket, logger),
     // Nobody would ever answer those who connect; without a socket commands look for the note of the crash loop.
-    onCrashLoop: closeApi,
+    onCrashLoop: closeAll,
     onStopped: () => void (ending ?? Promise.resolve()).then(finish),
   })
 
@@ -135,7 +148,7 @@ function keep(
   process.on('SIGUSR2', () => daemon.retry())
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
 
-  api = adoptListener(listener, installation) ?? listenUnixSocket(installation.apiSocket)
+  api = adoptListener(inherited.api, installation) ?? listenUnixSocket(installation.apiSocket)
   daemon.start()
   logger.log('info', 'The keeper is ready', { pid: process.pid })
 }
@@ -165,7 +178,7 @@ function prepare(installation: Installation): void {
       { hint: 'Set LOCALD_HOME or XDG_RUNTIME_DIR to a shorter path' },
     )
   }
-  for (const directory of [config, data, state, runtime, logs]) ensurePrivateDirectory(directory)
+  for (const directory of [config, data, state, runtime, logs]) ownDirectory(directory)
 }
 
 /** Hands a wish on to the keeper that holds the lock, once it is sure that the pid in the lock is that keeper's. */
@@ -201,6 +214,14 @@ function openListener(): number | null {
     return fstatSync(listenerDescriptor).isSocket() ? listenerDescriptor : null
   } catch {
     return null
+  }
+}
+
+function isSocket({ fd }: InheritedListener): boolean {
+  try {
+    return fstatSync(fd).isSocket()
+  } catch {
+    return false
   }
 }
 

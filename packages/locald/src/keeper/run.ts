@@ -1,4 +1,5 @@
 // One run: a program that was started, what it leaves behind, and how all of it is ended.
+import { isErrno } from '../lib/errno.ts'
 import { startTimeNow, startTimeOf, commandLineOf } from '../lib/process-tree.ts'
 import { markerVariable } from '../lib/process-source.ts'
 import { parseSignal } from '../lib/signals.ts'
@@ -395,7 +396,7 @@ function send(target: number, signal: NodeJS.Signals): Sent {
     process.kill(target, signal)
     return 'sent'
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return 'denied'
+    if (isErrno(error, 'EPERM')) return 'denied'
     return 'gone' // ESRCH
   }
 }

@@ -1,5 +1,6 @@
 // Remembers on disk what runs, for a keeper that has to find the processes of one that was lost.
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { isErrno } from '../lib/errno.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { SpawnOrder } from './protocol.ts'
 
@@ -74,7 +75,7 @@ function readLines(path: string, onTrouble: (message: string, error?: unknown) =
   try {
     return readFileSync(path, 'utf8').replace(/\n$/, '').split('\n')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) setAside(path, onTrouble, error)
+    if (!isErrno(error, 'ENOENT')) setAside(path, onTrouble, error)
     return []
   }
 }
