@@ -1,5 +1,6 @@
 // How the health of a container is found out: by its HEALTHCHECK, by a listener inside, or by its being alive.
 import type { ContainerInspectInfo } from 'dockerode'
+import { timeLimit } from '../lib/time-limit.ts'
 import { execInside } from './container-exec.ts'
 import type { HealthTest, PublishedPort } from './container-order.ts'
 import type { ContainerRun } from './container-run.ts'
@@ -112,16 +113,15 @@ function healthcheckProbe(
   const argv = argvOf(test, info)
   let isStarting = !spec.wasHealthy
   const execute = async (signal: AbortSignal): Promise<ProbeResult> => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(test.timeoutMs)])
+    using limit = timeLimit(test.timeoutMs, signal)
     try {
-      const { code, output } = await execInside(run.connection.engine, run.identity?.id ?? '', argv, limit)
+      const { code, output } = await execInside(run.connection.engine, run.identity?.id ?? '', argv, limit.signal)
       if (code === 0) return { ok: true, message: 'The HEALTHCHECK succeeded' }
       return { ok: false, message: `The HEALTHCHECK exited with code ${code}`, ...(output === '' ? {} : { output }) }
     } catch (error) {
-      const isLate = limit.aborted && !signal.aborted
       return {
         ok: false,
-        message: isLate
+        message: limit.isOver
           ? `The HEALTHCHECK took longer than ${test.timeoutMs} ms`
           : `Cannot run the HEALTHCHECK: ${messageOf(error)}`,
       }

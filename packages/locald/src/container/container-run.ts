@@ -15,6 +15,7 @@ import type {
   KnownRun,
   OutputTarget,
 } from './container-order.ts'
+import { ContainerTerminal } from './container-terminal.ts'
 import { containerName, createOptions, labels, makeVolumeDirectories, withoutLogDriver } from './create-options.ts'
 import { describeEngineError, isUnreachable, messageOf, statusOf } from './engine.ts'
 import type { EngineConnection, EngineEvent } from './engine-connection.ts'
@@ -33,6 +34,8 @@ export interface RunHost {
   /** It is about to start in the network of this bridge. */
   readonly expected: (gateway: string) => Promise<void>
   readonly placed: (address: string, gateway: string) => void
+  /** Its terminal can be attached to from now on. */
+  readonly terminalOpened: () => void
   /** It is about to be created with this, or was created and is about to be started. */
   readonly openNotify: (notify: ContainerNotify) => Promise<void>
   readonly identifyNotify: (container: string) => Promise<void>
@@ -64,6 +67,8 @@ export class ContainerRun {
   #identity: ContainerIdentity | null = null
   #stopSignal = 'SIGTERM'
   #tty = false
+  /** Null: it has none, or that is not open. */
+  #terminal: ContainerTerminal | null = null
   /** What is recorded so far; null: not known yet. */
   #recorded: RecordedOutput | null = null
   #recording: Promise<void> | null = null
@@ -88,6 +93,11 @@ export class ContainerRun {
   /** Null before the container exists. */
   get identity(): ContainerIdentity | null {
     return this.#identity
+  }
+
+  /** Null where it has none, or none that can be reached now. */
+  get terminal(): ContainerTerminal | null {
+    return this.#terminal
   }
 
   /** Nothing more will be told of it. */
@@ -147,6 +157,7 @@ export class ContainerRun {
     if (!info.State.Running) return this.#finish(null)
     this.#place(info)
     this.#record()
+    if (this.#tty && this.#terminal?.isOver !== false) await this.#openTerminal()
     if (this.#ending !== null) void this.#send(this.#ending.isKilling ? 'SIGKILL' : this.#ending.signal)
   }
 
@@ -173,6 +184,7 @@ export class ContainerRun {
     this.#isOver = true
     this.#preparing.abort()
     this.#letGo.abort()
+    this.#terminal?.[Symbol.dispose]()
     if (this.#ending?.timer != null) clearTimeout(this.#ending.timer)
   }
 
@@ -190,6 +202,7 @@ export class ContainerRun {
     this.#preparing.signal.throwIfAborted()
     const container = engine.getContainer(this.#identity?.id ?? '')
     if (order.notify !== undefined) await this.#host.identifyNotify(container.id)
+    if (order.tty) await this.#openTerminal()
     // 304: it was started already, by a daemon that died right after.
     await container.start().catch((error: unknown) => {
       if (statusOf(error) !== 304) throw error
@@ -277,6 +290,17 @@ export class ContainerRun {
     const { StopSignal: signal } = Config as { StopSignal?: string }
     if (signal !== undefined && signal !== '') this.#stopSignal = signal
     if (this.#identity !== null) this.#identity = { ...this.#identity, id: Id, name: Name.replace(/^\//, '') }
+  }
+
+  /** Without it nobody can attach; it runs all the same. */
+  async #openTerminal(): Promise<void> {
+    try {
+      this.#terminal = await ContainerTerminal.open(this.#container())
+      if (this.#isOver) this.#terminal[Symbol.dispose]()
+      else this.#host.terminalOpened()
+    } catch (error) {
+      this.#host.logger.log('warn', 'Cannot open the terminal of a container', { run: this.run, error })
+    }
   }
 
   #place({ NetworkSettings }: ContainerInspectInfo): void {
@@ -399,6 +423,7 @@ export class ContainerRun {
       // Somebody restarted it by the engine's own means.
       this.#finishing = null
       this.#record()
+      if (this.#tty) await this.#openTerminal()
       return
     }
     await this.#outputEnd()
@@ -439,6 +464,7 @@ export class ContainerRun {
     if (this.#isOver || this.#finishing !== null) return
     this.#isOver = true
     this.#letGo.abort()
+    this.#terminal?.[Symbol.dispose]()
     this.#host.fact({ run: this.run, at: Date.now(), type: 'lost' })
   }
 
@@ -449,6 +475,7 @@ export class ContainerRun {
 
   #empty(survivors: readonly string[]): void {
     if (this.#isOver) return
+    this.#terminal?.[Symbol.dispose]()
     this.#tell({ type: 'emptied', survivors })
     this.#isOver = true
   }
@@ -459,6 +486,7 @@ export class ContainerRun {
 
   async #removeQuietly(): Promise<void> {
     this.#letGo.abort()
+    this.#terminal?.[Symbol.dispose]()
     if (this.#identity === null) return
     await this.#container()
       .remove({ force: true, v: true })

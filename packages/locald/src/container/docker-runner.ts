@@ -20,6 +20,7 @@ import type {
 import { probeFor } from './container-probe.ts'
 import type { ContainerProbe, ContainerProbeSpec } from './container-probe.ts'
 import { ContainerRun } from './container-run.ts'
+import type { ContainerTerminal } from './container-terminal.ts'
 import { labels } from './create-options.ts'
 import { describeEngineError, statusOf } from './engine.ts'
 import type { Engine } from './engine.ts'
@@ -75,6 +76,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
   /** Who waits until a run is known here. */
   readonly #awaited = new Map<string, () => void>()
   readonly #gateway: HostGateway
+  readonly #terminalListeners = new Set<() => void>()
   #isSweeping = false
 
   constructor(options: DockerRunnerOptions) {
@@ -181,6 +183,17 @@ export class DockerRunner implements ContainerRunner, Disposable {
     return await probeFor(attended.container, spec)
   }
 
+  /** Null: that run has no terminal, or none yet. */
+  terminal(run: string): ContainerTerminal | null {
+    return this.#runs.get(run)?.container.terminal ?? null
+  }
+
+  /** Calls back when some run has got its terminal. */
+  onTerminal(listener: () => void): Disposable {
+    this.#terminalListeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#terminalListeners.delete(listener) }
+  }
+
   /** What containers may reach has changed, or where it listens. */
   refreshReach(): void {
     this.#gateway.refresh()
@@ -243,6 +256,9 @@ export class DockerRunner implements ContainerRunner, Disposable {
       progress: (message) => this.#options.onProgress(run, message),
       expected: (gateway) => this.#gateway.expect(run, gateway),
       placed: (address, gateway) => this.#gateway.admit(run, address, gateway),
+      terminalOpened: () => {
+        for (const listener of this.#terminalListeners) listener()
+      },
       openNotify: (notify) => this.#options.notify.open(run, notify),
       identifyNotify: (id) => this.#options.notify.identify(run, id),
     })

@@ -307,11 +307,12 @@ function setAside(path: string, options: JournalOptions): void {
 }
 
 function writeAll(fd: number, bytes: Buffer): void {
-  const before = fstatSync(fd).size
+  let written = 0
   try {
-    for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written)
+    while (written < bytes.length) written += writeSync(fd, bytes, written)
   } catch (error) {
-    ftruncateSync(fd, before) // half an entry would damage those after it
+    // Half an entry would damage those after it.
+    if (written > 0) ftruncateSync(fd, fstatSync(fd).size - written)
     throw error
   }
 }

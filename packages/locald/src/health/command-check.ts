@@ -53,8 +53,9 @@ export async function commandCheck(attempt: CommandAttempt, signal: AbortSignal)
 function start({ command, env, cwd }: CommandAttempt, marker: string): LightProcess {
   return startLightProcess({
     argv: typeof command === 'string' ? ['/bin/sh', '-c', command] : command,
+    env,
     // A marker of its own: else its processes would count as the service's.
-    env: { ...env, [markerVariable]: marker },
+    added: { [markerVariable]: marker },
     cwd,
   })
 }

@@ -14,7 +14,7 @@ function listener(port: number, inode: number, changes: Partial<Listener> = {}):
 
 /** A system with these listeners, and these processes that have them. */
 function world(listeners: Listener[], owners: Map<number, number>, unreadable: readonly number[] = []) {
-  const counts = { reads: 0, searches: 0, closed: 0 }
+  const counts = { reads: 0, searches: 0, most: 0, closed: 0 }
   const table: ListenerTable = {
     read: async () => {
       counts.reads++
@@ -23,8 +23,9 @@ function world(listeners: Listener[], owners: Map<number, number>, unreadable: r
     [Symbol.dispose]: () => void counts.closed++,
   }
   const find: typeof ownersOf = (inodes, pids) => {
-    counts.searches++
     const among = new Set(pids)
+    counts.searches++
+    counts.most = Math.max(counts.most, among.size)
     return {
       owners: new Map([...owners].filter(([inode, pid]) => inodes.has(inode) && among.has(pid))),
       unreadable: unreadable.filter((pid) => among.has(pid)),
@@ -65,6 +66,18 @@ describe.runIf(process.platform === 'linux')('ListenerWatch', () => {
     expect(first.listeners.others.map(({ port }) => port)).toEqual([81, 82])
     expect(second.listeners.own.map(({ port }) => port)).toEqual([81])
     expect(changed).toHaveBeenCalled()
+    watch[Symbol.dispose]()
+  })
+
+  test('asks the leader alone, as long as that is who has the given port', async () => {
+    const { watch, counts } = world([listener(80, 1)], new Map([[1, one.identity.pid]]))
+    const run = watch.watch({ identity: one.identity, ports: [80], changed: nothing })
+    const other = watch.watch({ identity: two.identity, ports: [81], changed: nothing })
+    run.follow(always)
+    other.follow(always)
+    await wait(15)
+    expect(run.listeners.own).toHaveLength(1)
+    expect(counts).toMatchObject({ searches: 1, most: 1 })
     watch[Symbol.dispose]()
   })
 
@@ -137,6 +150,20 @@ describe.runIf(process.platform === 'linux')('ListenerWatch', () => {
     }
     expect(counts.reads).toBeGreaterThan(15)
     expect(changed).toHaveBeenCalled()
+    watch[Symbol.dispose]()
+  })
+
+  test('shares a look among many that check by interval, also with a run that came after it', async () => {
+    const { watch, counts, listeners, owners } = world([listener(80, 1)], new Map([[1, one.identity.pid]]))
+    const first = watch.watch({ identity: one.identity, ports: [80], changed: nothing })
+    expect((await first.check(1000)).own.map(({ port }) => port)).toEqual([80])
+    const second = watch.watch({ identity: two.identity, ports: [81], changed: nothing })
+    owners.set(2, two.identity.pid).set(3, one.identity.pid)
+    listeners.push(listener(81, 2), listener(90, 3))
+    await wait(1001)
+    expect((await second.check(1000)).own.map(({ port }) => port)).toEqual([81])
+    expect((await first.check(1000)).own.map(({ port }) => port)).toEqual([80, 90])
+    expect(counts.reads).toBe(2)
     watch[Symbol.dispose]()
   })
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { openListenerTable } from '../lib/listening-sockets.ts'
 import { ownersOf } from '../lib/port-holder.ts'
-import { membersByRun, readProcesses, startTimeOf } from '../lib/process-tree.ts'
+import { membersByRun, processEntry, readProcesses, startTimeOf } from '../lib/process-tree.ts'
 import { ProcessCache } from './process-cache.ts'
 import type { Listener, ListenerTable } from '../lib/listener.ts'
 import type { ProcessEntry, ProcessTable } from '../lib/process-source.ts'
@@ -142,6 +142,9 @@ export class ListenerWatch implements Disposable {
   #readMs = 0
   #lastReadMs = 0
   #looking: Promise<void> | null = null
+  /** Who is of which run, by the processes of a moment, for the runs that there were then. */
+  #shared: { readonly refreshedAt: number; readonly runs: number; readonly members: Members } | null = null
+  #runsEver = 0
   #timer: NodeJS.Timeout | null = null
   /** Reading every process's environment is dear: not again before this moment. */
   #deepNotBefore = 0
@@ -164,6 +167,7 @@ export class ListenerWatch implements Disposable {
       else if (isSameRun(owner, run)) run.own.set(inode, listener)
     }
     this.#runs.add(run)
+    this.#runsEver++
     return run
   }
 
@@ -297,29 +301,58 @@ export class ListenerWatch implements Disposable {
       const inodes = dueSearches(run, now)
       if (inodes.size > 0) due.set(run, inodes)
     }
+    this.#searchLeaders(due)
     if (due.size === 0) return
-    this.#search(due, this.#processes.refresh(maxAgeMs), noEvidence)
+    this.#search(due, maxAgeMs > 0 ? this.#sharedMembers(maxAgeMs) : this.#membersOf(due, this.#processes.refresh()))
     for (const [run, inodes] of due) if (run.isOnPort) this.#giveUp(run, inodes, due)
     const wasDeep = this.#searchDeep(due, now)
     for (const [run, inodes] of due) for (const inode of inodes) this.#countTry(run, inode, wasDeep)
+  }
+
+  /** Mostly the leader itself opens the port that its run was given: found without a look at all other processes. */
+  #searchLeaders(due: Map<Watched, Set<number>>): void {
+    const leaders = new Map<string, readonly ProcessEntry[]>()
+    for (const { identity } of [...due.keys()].filter((run) => this.#likelihood(run, due) > 0)) {
+      const leader = processEntry(identity.pid)
+      if (leader?.startTime === identity.startTime) leaders.set(identity.marker, [leader])
+    }
+    if (leaders.size > 0) this.#search(due, leaders)
   }
 
   /** Also finds what left the run's tree and session. Takes at most a fifth of the time; false when it is not its turn. */
   #searchDeep(due: Map<Watched, Set<number>>, now: number): boolean {
     if (due.size === 0) return true
     if (now < this.#deepNotBefore) return false
-    this.#search(due, readProcesses(), this.#attribution)
+    this.#search(due, this.#membersOf(due, readProcesses(), this.#attribution))
     const end = performance.now()
     this.#deepNotBefore = end + 4 * (end - now)
     return true
   }
 
-  #search(due: Map<Watched, Set<number>>, table: ProcessTable, options: Parameters<typeof membersByRun>[2]): void {
-    const members = membersByRun(
-      [...due.keys()].map((run) => run.identity),
-      table,
-      options,
-    )
+  #membersOf(
+    runs: Iterable<readonly [Watched, unknown]>,
+    table: ProcessTable,
+    options: Parameters<typeof membersByRun>[2] = noEvidence,
+  ): Members {
+    const identities = Array.from(runs, ([run]) => run.identity)
+    return membersByRun(identities, table, options)
+  }
+
+  /** For many that look one by one: whenever anybody opens a port, each of hundreds would attribute all processes. */
+  #sharedMembers(maxAgeMs: number): Members {
+    const table = this.#processes.refresh(maxAgeMs)
+    const { refreshedAt } = this.#processes
+    if (this.#shared?.refreshedAt !== refreshedAt || this.#shared.runs !== this.#runsEver) {
+      const members = this.#membersOf(
+        Array.from(this.#runs, (run) => [run, null] as const),
+        table,
+      )
+      this.#shared = { refreshedAt, runs: this.#runsEver, members }
+    }
+    return this.#shared.members
+  }
+
+  #search(due: Map<Watched, Set<number>>, members: Members): void {
     for (const run of [...due.keys()].sort((a, b) => this.#likelihood(b, due) - this.#likelihood(a, due))) {
       const inodes = due.get(run)
       if (inodes === undefined || inodes.size === 0) continue
@@ -446,7 +479,10 @@ export class ListenerWatch implements Disposable {
   }
 }
 
-const noEvidence = { evidence: () => ({ marker: null, lockLimit: null }) }
+type Members = ReturnType<typeof membersByRun>
+
+const nothing = { marker: null, lockLimit: null }
+const noEvidence = { evidence: () => nothing }
 
 /** Two monitors may watch one run for a moment, when its definition changes. */
 function isSameRun(one: Watched, other: Watched): boolean {

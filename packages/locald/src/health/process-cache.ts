@@ -12,12 +12,18 @@ export class ProcessCache {
   readonly #entries = new Map<number, ProcessEntry>()
   #refreshedAt = Number.NEGATIVE_INFINITY
 
+  /** When it was read last, on the clock of `performance.now()`. */
+  get refreshedAt(): number {
+    return this.#refreshedAt
+  }
+
   /** As it is now, or was this many milliseconds ago. Default: now. */
   refresh(maxAgeMs: number = 0): ProcessTable {
-    if (process.platform !== 'linux') return readProcesses()
     const now = performance.now()
-    if (now - this.#refreshedAt < maxAgeMs) return this.#entries
+    const isLinux = process.platform === 'linux'
+    if (isLinux && now - this.#refreshedAt < maxAgeMs) return this.#entries
     this.#refreshedAt = now
+    if (!isLinux) return readProcesses()
     const present = new Set<number>()
     for (const name of readdirSync('/proc')) {
       const pid = Number(name)

@@ -25,7 +25,8 @@ const aliveMs = 1000
 
 const second = 1000
 const startingCadence: Cadence = [
-  { everyMs: 2, forMs: 30 * second },
+  { everyMs: 1, forMs: 5 * second },
+  { everyMs: 2, forMs: 25 * second },
   { everyMs: 10, forMs: 90 * second },
   { everyMs: 50, forMs: 480 * second },
   { everyMs: 250, forMs: Number.POSITIVE_INFINITY },

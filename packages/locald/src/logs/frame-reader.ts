@@ -1,6 +1,7 @@
 // Reads the frames of one stream in order, from segment to segment, also while they are being written and removed.
 import { open, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isErrno } from '../lib/errno.ts'
 import {
   decodeIndex,
   headerBytes,
@@ -40,7 +41,10 @@ interface OpenSegment extends SegmentName {
   next: SegmentName | null
 }
 
-const windowBytes = maxPayloadBytes + headerBytes
+/** Holds any frame. */
+const largestWindow = maxPayloadBytes + headerBytes
+/** Enough for a look at a quiet service, of which there may be hundreds. */
+const smallestWindow = 64 * 1024
 
 /** Reads on from where it stands, as often as it is asked to. */
 export class FrameReader implements AsyncDisposable {
@@ -49,6 +53,7 @@ export class FrameReader implements AsyncDisposable {
   #position: number
   #segment: OpenSegment | null = null
   #window: Buffer | null = null
+  #windowBytes = smallestWindow
   #lastAt = 0
 
   /** Begins at the frame at `position`, or at the first frame of all when that is later. */
@@ -126,8 +131,8 @@ export class FrameReader implements AsyncDisposable {
 
   /** Whole frames from the position on, none at the end; null when there is something else than a frame. */
   async #readFrames(segment: OpenSegment): Promise<Frame[] | null> {
-    this.#window ??= Buffer.allocUnsafe(windowBytes)
-    const window = this.#window
+    const window = this.#window ?? Buffer.allocUnsafe(this.#windowBytes)
+    this.#window = window
     const { bytesRead } = await segment.file.read(window, 0, window.length, this.#position - segment.firstSeq)
     const frames: Frame[] = []
     for (let offset = 0; offset + headerBytes <= bytesRead;) {
@@ -139,6 +144,11 @@ export class FrameReader implements AsyncDisposable {
       this.#position += next - offset
       this.#lastAt = header.at
       offset = next
+    }
+    if (bytesRead < largestWindow && bytesRead === window.length) {
+      this.#windowBytes = largestWindow
+      this.#window = null
+      if (frames.length === 0) return await this.#readFrames(segment)
     }
     return frames
   }
@@ -178,6 +188,6 @@ function framesIn(bytes: Buffer): Frame[] {
 }
 
 function nullIfRemoved(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+  if (isErrno(error, 'ENOENT')) return null
   throw error
 }

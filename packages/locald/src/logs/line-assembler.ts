@@ -86,6 +86,8 @@ interface StreamState {
   at: number
   line: number
   chunk: number
+  /** With that chunk, what is pending did not match. */
+  unmatched: number
 }
 
 /** A line on its way out of `give`. */
@@ -133,6 +135,7 @@ export class LineAssembler {
         at: 0,
         line: 0,
         chunk: 0,
+        unmatched: -1,
       }
     })
   }
@@ -162,19 +165,26 @@ export class LineAssembler {
     return this.#lines
   }
 
-  /** The lines that are not complete and have something to show. */
+  /** The lines that are not complete and have something to show, as far as is known. */
   parts(): readonly LinePart[] {
     return this.#states
-      .filter(({ pending }) => pending.wholeCharacters() > 0)
+      .filter(({ pending, chunk, unmatched }) => pending.wholeCharacters() > 0 && unmatched !== chunk)
       .map(({ stream, line, chunk }) => ({ stream, line, chunk }))
   }
 
-  /** Gives out the lines that are not complete, as far as they are there. Their rest follows as lines that continue. */
+  /**
+   * Gives out the lines that are not complete, as far as they are there. Their rest follows as lines that continue. What
+   * does not match stays where it is: it may match with its rest.
+   */
   giveParts(isDue: (stream: FrameStream) => boolean = () => true): readonly AssembledLine[] {
     this.#lines = []
     for (const [index, state] of this.#states.entries()) {
       const length = state.pending.wholeCharacters()
       if (length === 0 || !isDue(state.stream)) continue
+      if (this.#search?.matches(state.pending.text(length)) === false) {
+        state.unmatched = state.chunk
+        continue
+      }
       const text = state.pending.take(length)
       if (state.pending.length === 0) this.#startAnew(state, this.#consumed)
       const [position, end] = [this.#consumed, this.#consumed + index]
@@ -394,9 +404,14 @@ class PendingBytes {
     this.#pieces = []
   }
 
+  /** The first bytes. */
+  text(length: number): string {
+    return this.#bytes.toString('utf8', 0, length)
+  }
+
   /** The first bytes as text, which are then gone. */
   take(length: number): string {
-    const text = this.#bytes.toString('utf8', 0, length)
+    const text = this.text(length)
     this.#bytes.copyWithin(0, length, this.#length)
     this.#length -= length
     const first = this.#pieces.findLastIndex(({ index }) => index <= length)

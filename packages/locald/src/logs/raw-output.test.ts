@@ -69,7 +69,7 @@ describe('rawTail()', () => {
   test('looks at the end of a long log alone', async () => {
     await using logs = await LogFixture.create({ segmentBytes: 4 * 1024 * 1024, segments: 10 })
     for (let i = 0; i < 40; i++) await logs.output('web', Buffer.alloc(60 * 1024, 97 + (i % 26)))
-    const { bytes } = await rawTail(logs.source('web'), 1, 100_000)
+    const { bytes } = await rawTail(logs.source('web'), 1, { maxBytes: 100_000 })
     expect(bytes.length).toBeLessThan(400_000)
     expect(bytes.subarray(-60 * 1024)).toEqual(Buffer.alloc(60 * 1024, 97 + (39 % 26)))
   })

@@ -7,22 +7,27 @@ import type { LogFollow, LogSource } from './log-reader.ts'
 import { parseRecord, type ParsedRecord } from './log-record.ts'
 import { SegmentTimeline } from './segment-timeline.ts'
 
-export type RawItem = { readonly cursor: () => string } & (
-  | { readonly type: 'output'; readonly run: number; readonly bytes: Buffer }
-  /** What locald recorded: a start, an exit. */
-  | { readonly type: 'record'; readonly run: number; readonly record: ParsedRecord }
-  /** So many bytes of the log cannot be read any more. */
-  | { readonly type: 'missing'; readonly bytes: number }
-)
+export type RawItem = { readonly cursor: () => string } &
+  /** `at`: milliseconds since the epoch, of the first byte. */
+  (
+    | { readonly type: 'output'; readonly run: number; readonly at: number; readonly bytes: Buffer }
+    /** What locald recorded: a start, an exit. */
+    | { readonly type: 'record'; readonly run: number; readonly record: ParsedRecord }
+    /** So many bytes of the log cannot be read any more. */
+    | { readonly type: 'missing'; readonly bytes: number }
+  )
 
 /** How far back a screenful is looked for. */
 const tailBytes = 256 * 1024
 
-/** The output of one run up to now, as much of its end as may be on a screen, and where to go on after it. */
+/**
+ * The output of one run up to now, as much of its end as may be on a screen, and where to go on after it. `before`: only what
+ * was written before that time, in milliseconds since the epoch.
+ */
 export async function rawTail(
   source: LogSource,
   run: number,
-  maxBytes = tailBytes,
+  { maxBytes = tailBytes, before = Infinity }: { readonly maxBytes?: number; readonly before?: number } = {},
 ): Promise<{ readonly bytes: Buffer; readonly cursor: string }> {
   const unwritten = await source.unwritten?.(Number.MAX_SAFE_INTEGER)
   const timeline = await SegmentTimeline.open(source.directory)
@@ -40,7 +45,7 @@ export async function rawTail(
     for (const { header, payload } of result.frames) {
       if (header.seq >= end) break
       position = header.seq + headerBytes + header.length
-      if (header.kind === 'output' && header.run === run) chunks.push(Buffer.from(payload))
+      if (header.kind === 'output' && header.run === run && header.at < before) chunks.push(Buffer.from(payload))
     }
   }
   return { bytes: Buffer.concat(chunks), cursor: cursorAt(source, position) }
@@ -75,7 +80,7 @@ export async function* rawOutput(
       yield result.frames.map(({ header, payload }): RawItem => {
         const behind = (): string => cursorAt(source, header.seq + headerBytes + header.length)
         return header.kind === 'output'
-          ? { type: 'output', run: header.run, bytes: payload, cursor: behind }
+          ? { type: 'output', run: header.run, at: header.at, bytes: payload, cursor: behind }
           : { type: 'record', run: header.run, record: parseRecord(payload), cursor: behind }
       })
     }

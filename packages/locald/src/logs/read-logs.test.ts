@@ -417,6 +417,17 @@ describe('readLogs()', () => {
       expect(await lines.texts(1)).toEqual(['welcome'])
     })
 
+    test('finds a line that came in pieces with a silence between them, and shows a prompt that matches', async () => {
+      await using logs = await LogFixture.create()
+      await using lines = logs.following(['web', 'other'], { grep: /^number \d+ |Password/u })
+      await logs.output('web', 'num')
+      await logs.output('other', 'Password: ')
+      // Then the silence of the one that was written first is over, too.
+      expect(await lines.texts(1)).toEqual(['Password: '])
+      await logs.output('web', 'ber 7 is here\n')
+      expect(await lines.texts(1)).toEqual(['number 7 is here'])
+    })
+
     test('shows progress that is written over and never rests', async () => {
       await using logs = await LogFixture.create()
       await using lines = logs.following('web')

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { isErrno } from '../lib/errno.ts'
 import { indexName, segmentNames, type IndexEntry, type SegmentName } from '../lib/segment-format.ts'
 import { SegmentScanner, type SegmentScan } from '../lib/segment-scanner.ts'
 
@@ -19,7 +20,7 @@ export async function listSegments(directory: string): Promise<readonly SegmentN
   try {
     return segmentNames(await readdir(directory))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    if (isErrno(error, 'ENOENT')) return []
     throw error
   }
 }
