@@ -52,6 +52,8 @@ function answerOf(
         return { failed: 'exited with code 0 before it was healthy' }
       }
       return 'met'
+    case 'serving':
+      return 'met'
     case 'starting':
       if (condition === 'started') return isSpawned(state.run) ? 'met' : { waiting: 'starting' }
       if (!state.overdue) return { waiting: 'starting' }
@@ -69,6 +71,7 @@ function answerOf(
       }
     case 'stopped':
     case 'waiting':
+    case 'idle':
     case 'stopping':
       return { waiting: state.id }
     default:

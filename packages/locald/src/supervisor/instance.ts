@@ -1,5 +1,5 @@
 // One instance of a service as the supervisor keeps it: plain data that survives the daemon in the journal.
-import type { HealthSource, ServiceExit } from '@locald/protocol'
+import type { HealthSource, ServiceExit, ServiceState } from '@locald/protocol'
 import type { ContainerIdentity } from '../container/container-order.ts'
 import type { RunIdentity } from '../lib/process-tree.ts'
 import type { NotifyMemory } from './notify-memory.ts'
@@ -49,8 +49,9 @@ export interface WatchRestart {
  *     backoff ◀──┐               running ─────┴───────┘
  *                └─ restart policy, once the tree is empty ─▶ completed | failed
  *
- * With a schedule, `scheduled` stands before `waiting`, and instead of `completed` and `failed`. Changed files lead from
- * anywhere but `stopped` and `scheduled` to another start.
+ * With a schedule, `scheduled` stands before `waiting`, and instead of `completed` and `failed`. What starts on request is
+ * `idle` before `waiting`, and again once nobody has used it for a while. Changed files lead from anywhere but `stopped`,
+ * `scheduled` and `idle` to another start.
  */
 export type InstanceState =
   | { readonly id: 'stopped' }
@@ -74,8 +75,8 @@ export type InstanceState =
       readonly run: Run
       readonly since: number
       readonly exit: ServiceExit | null
-      /** What comes afterwards: what the restart policy says, nothing, or another start. */
-      readonly afterwards: 'policy' | 'stop' | 'start'
+      /** What comes afterwards: what the restart policy says, nothing, another start, or waiting for one who wants it. */
+      readonly afterwards: 'policy' | 'stop' | 'start' | 'idle'
       /** The signal that an `end` sent, for the reason of the exit; null when it exited by itself. */
       readonly signalled: string | null
       readonly killed: boolean
@@ -85,6 +86,10 @@ export type InstanceState =
   | { readonly id: 'failed'; readonly reason: string }
   /** For the next moment of its schedule. `failure`: why the run before it did not succeed; null: it did, or there was none. */
   | { readonly id: 'scheduled'; readonly at: number; readonly failure: string | null }
+  /** A site whose files are there: it is up, and needs no process. */
+  | { readonly id: 'serving' }
+  /** It is up, but nothing runs until somebody wants it. */
+  | { readonly id: 'idle' }
 
 /** What is remembered of an instance across its states. */
 export interface InstanceMemory {
@@ -153,6 +158,11 @@ export const newInstance: Instance = {
 /** Whether its tree waits for input on its terminal. */
 export function wantsInput({ state, memory }: Instance): boolean {
   return (state.id === 'starting' || state.id === 'running') && state.run.id === memory.inputWantedBy
+}
+
+/** The state as it is shown: a site that is served is as good as running. */
+export function stateShown({ id }: InstanceState): ServiceState {
+  return id === 'serving' ? 'running' : id
 }
 
 /** Whether there is a process, or a container, of it. */

@@ -7,12 +7,15 @@ import type { MachineInput, MachineSettings, Step } from './service-machine.ts'
 
 const settings: MachineSettings = {
   isTask: false,
+  isSite: false,
   restart: 'on-failure',
   startTimeoutMs: 1000,
   onUnhealthy: 'ignore',
   stopSignal: 'SIGTERM',
   hash: 'h',
   schedule: null,
+  isOnRequest: false,
+  endsUnused: false,
 }
 const sender = { pid: 7, uid: 0, command: 'sender', verdict: 'member' } as const
 const identity = { pid: 100, startTime: 5, marker: 'm', lockLimit: null }

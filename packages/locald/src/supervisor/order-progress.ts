@@ -19,13 +19,16 @@ type Goal = 'reached' | 'unsettled' | 'waiting' | { readonly problem: string }
 
 /** Pure. An order is over when each of its instances has got where it was sent, or cannot get there. */
 export function progressOf(order: Order, view: OrderView): OrderProgress {
-  const goals = order.keys.map((key): readonly [string, Goal] => {
-    const by = order.superseded[key]
-    return [key, by === undefined ? goalOf(order.kind, key, view) : { problem: `superseded by a later ${by}` }]
-  })
   const superseded = Object.keys(order.superseded).length
   const taken = superseded > 0 && superseded === order.keys.length
-  if (!taken && goals.some(([, goal]) => goal === 'unsettled')) return { open: true }
+  const goals: (readonly [string, Goal])[] = []
+  for (const key of order.keys) {
+    const by = order.superseded[key]
+    const goal = by === undefined ? goalOf(order.kind, key, view) : { problem: `superseded by a later ${by}` }
+    // Asked after every change: of hundreds, one that is under way says enough.
+    if (goal === 'unsettled' && !taken) return { open: true }
+    goals.push([key, goal])
+  }
   if (!taken && order.leaving?.some((key) => isLeaving(view.instances.get(key)))) return { open: true }
   const problems: string[] = []
   for (const [key, goal] of goals) {
@@ -61,6 +64,8 @@ function upGoal(kind: 'up' | 'restart', instance: Instance | undefined): Goal {
     case 'running':
       return state.healthy ? 'reached' : { problem: `unhealthy: ${healthShown(memory)?.message ?? 'its check fails'}` }
     case 'completed':
+    case 'serving':
+    case 'idle':
       return 'reached'
     case 'scheduled':
       return kind === 'restart' && state.failure !== null ? { problem: state.failure } : 'reached'

@@ -8,15 +8,22 @@ import type { Effect, MachineInput, MachineSettings, Step } from './service-mach
 
 const settings: MachineSettings = {
   isTask: false,
+  isSite: false,
   restart: 'on-failure',
   startTimeoutMs: 60_000,
   onUnhealthy: 'ignore',
   stopSignal: 'SIGTERM',
   hash: 'h',
   schedule: null,
+  isOnRequest: false,
+  endsUnused: false,
 }
 /** A task that runs every ten minutes. */
 const periodic: Partial<MachineSettings> = { isTask: true, restart: 'never', schedule: '*/10 * * * *' }
+/** Files that are built and then served. */
+const site: Partial<MachineSettings> = { isTask: true, isSite: true, restart: 'never' }
+/** A service that starts at its first request, and ends when nobody uses it. */
+const onRequest: Partial<MachineSettings> = { isOnRequest: true, endsUnused: true }
 const identity = { pid: 100, startTime: 5, marker: 'm', lockLimit: null }
 
 const start: MachineInput = { type: 'start' }
@@ -45,6 +52,8 @@ const restart: MachineInput = { type: 'restart' }
 const retire: MachineInput = { type: 'retire' }
 const prepared: MachineInput = { type: 'prepared', run: 'r1', told: { db: 5432 } }
 const changed: MachineInput = { type: 'files-changed', files: ['src/a.ts'] }
+const wanted: MachineInput = { type: 'wanted' }
+const unused: MachineInput = { type: 'unused' }
 const due: MachineInput = { type: 'due' }
 const sender = { pid: 7, uid: 0, command: 'sender', verdict: 'member' } as const
 
@@ -297,6 +306,122 @@ describe('next()', () => {
       'running',
       [],
     ],
+    ['an order to start what is on request leaves it idle', [start], onRequest, 'idle', []],
+    ['a request starts what is idle', [start, wanted], onRequest, 'waiting', []],
+    ['a request starts nothing that is stopped', [wanted], onRequest, 'stopped', []],
+    ['a request starts nothing that was stopped', [start, stop, wanted], onRequest, 'stopped', []],
+    [
+      'a request starts nothing that has failed',
+      [start, wanted, met, spawned, exit(1), emptied, wanted],
+      { ...onRequest, restart: 'never' },
+      'failed',
+      [],
+    ],
+    [
+      'an order to start what has failed on request lets the next request try again',
+      [start, wanted, met, spawned, exit(1), emptied, start],
+      { ...onRequest, restart: 'never' },
+      'idle',
+      [],
+    ],
+    [
+      'another order to start leaves what runs on request alone',
+      [start, wanted, met, start],
+      onRequest,
+      'starting',
+      [],
+    ],
+    ['a restart by name starts what is idle', [start, restart], onRequest, 'waiting', []],
+    ['a restart by name starts what is on request and stopped', [restart], onRequest, 'waiting', []],
+    ['what is idle is stopped at once', [start, stop], onRequest, 'stopped', []],
+    ['a retired idle one is stopped at once', [start, retire], onRequest, 'stopped', []],
+    ['what nobody uses is ended', [start, wanted, met, spawned, healthy, unused], onRequest, 'stopping', ['end']],
+    [
+      'what nobody uses is idle once nothing is left of it, whatever its exit',
+      [start, wanted, met, spawned, healthy, unused, exit(1), emptied],
+      { ...onRequest, restart: 'always' },
+      'idle',
+      [],
+    ],
+    ['what is just starting is not unused', [start, wanted, met, spawned, unused], onRequest, 'starting', []],
+    [
+      'a request for what is about to be idle starts it again',
+      [start, wanted, met, spawned, healthy, unused, wanted, exit(0), emptied],
+      onRequest,
+      'waiting',
+      [],
+    ],
+    [
+      'a stop of what is about to be idle wins',
+      [start, wanted, met, spawned, healthy, unused, stop, exit(0), emptied],
+      onRequest,
+      'stopped',
+      [],
+    ],
+    [
+      'an order to start what is about to be idle leaves it so',
+      [start, wanted, met, spawned, healthy, unused, start, exit(0), emptied],
+      onRequest,
+      'idle',
+      [],
+    ],
+    [
+      'an order to start during a stop brings what is on request to idle',
+      [start, wanted, met, spawned, healthy, stop, start, exit(0), emptied],
+      onRequest,
+      'idle',
+      [],
+    ],
+    [
+      'an order to start does not take back a restart',
+      [start, wanted, met, spawned, healthy, restart, start, exit(0), emptied],
+      onRequest,
+      'waiting',
+      [],
+    ],
+    [
+      'what was about to be idle when its keeper was lost is idle',
+      [start, wanted, met, spawned, healthy, unused, { type: 'lost', run: 'r1', isGone: true }],
+      onRequest,
+      'idle',
+      [],
+    ],
+    [
+      'what has served and ends by itself is idle',
+      [start, wanted, met, spawned, healthy, exit(0), emptied],
+      onRequest,
+      'idle',
+      [],
+    ],
+    [
+      'what ends before it has served is not started by every request anew',
+      [start, wanted, met, spawned, exit(0), emptied, wanted],
+      onRequest,
+      'completed',
+      [],
+    ],
+    [
+      'a crash is retried by the policy',
+      [start, wanted, met, spawned, healthy, exit(1), emptied],
+      onRequest,
+      'backoff',
+      [],
+    ],
+    [
+      'what nobody uses any more stays idle at an order to start',
+      [start, met, spawned, healthy, unused, exit(0), emptied, start],
+      { endsUnused: true },
+      'idle',
+      [],
+    ],
+    [
+      'what is idle by another configuration starts when ordered to',
+      [start, met, spawned, healthy, unused, exit(0), emptied, start],
+      {},
+      'waiting',
+      [],
+    ],
+    ['changed files leave alone what is idle', [start, changed], onRequest, 'idle', []],
     [
       'a task that succeeds is completed',
       [start, met, spawned, exit(0), emptied],
@@ -309,6 +434,13 @@ describe('next()', () => {
     const step = walk(inputs, with_)
     expect(step.instance.state.id).toBe(state)
     expect(step.effects.map((effect) => effect.type)).toEqual(effects)
+  })
+
+  test('being told the same as last time is nothing new', () => {
+    const { instance } = walk([start, met, prepared])
+    expect(next(instance, prepared, settings, 3000).instance).toBe(instance)
+    const other = next(instance, { type: 'prepared', run: 'r1', told: { db: 5433 } }, settings, 3000)
+    expect(other.instance.memory.told).toEqual({ db: 5433 })
   })
 
   test('a start that takes too long is overdue, and still becomes healthy later', () => {
@@ -465,6 +597,7 @@ const arbitraryInput = constantFrom<MachineInput['type']>(
   'unhealthy',
   'exited',
   'killed',
+  'served',
   'emptied',
   'lost',
   'retire',
@@ -478,6 +611,8 @@ const arbitraryInput = constantFrom<MachineInput['type']>(
   'watchdog',
   'survivors',
   'input',
+  'wanted',
+  'unused',
   'due',
 )
 
@@ -504,6 +639,7 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
     case 'emptied':
       return { type, run, survivors: [] }
     case 'killed':
+    case 'served':
       return { type, run }
     case 'lost':
       return { type, run, isGone: count % 2 === 0 }
@@ -533,6 +669,8 @@ function inputFor(type: MachineInput['type'], instance: Instance, count: number)
 describe.each([
   ['a service', settings],
   ['a periodic task', { ...settings, ...periodic }],
+  ['a service on request', { ...settings, ...onRequest }],
+  ['a site', { ...settings, ...site }],
 ] as const)('next(), from any state of %s', (_name, settings) => {
   const anywhere = array(arbitraryInput, { maxLength: 40 }).map((types) => {
     let instance = newInstance
@@ -567,8 +705,9 @@ describe.each([
           at = next(at, { type: 'emptied', run: run.id, survivors: [] }, settings, 10_001).instance
         // Its moment has come, in time.
         if (at.state.id === 'scheduled') at = next(at, { type: 'due' }, settings, at.state.at).instance
+        if (at.state.id === 'idle') at = next(at, wanted, settings, 10_001).instance
         if (at.state.id !== 'waiting') {
-          expect(['starting', 'running']).toContain(at.state.id)
+          expect(['starting', 'running', 'serving']).toContain(at.state.id)
           return
         }
         expect(next(at, { type: 'dependencies-met', run: 'new' }, settings, 10_002).effects[0]?.type).toBe('spawn')
@@ -581,6 +720,33 @@ describe.each([
       property(anywhere, arbitraryInput, (instance, type) => {
         const step = next(instance, inputFor(type, instance, 7), settings, 10_000)
         if (step.effects.some((effect) => effect.type === 'spawn')) expect(runOf(instance)).toBeNull()
+      }),
+    )
+  })
+
+  test('a request starts nothing but what is idle, and ends nothing', () => {
+    assert(
+      property(anywhere, (instance) => {
+        const after = next(instance, wanted, settings, 10_000)
+        expect(after.effects).toEqual([])
+        if (instance.state.id === 'idle') expect(after.instance.state.id).toBe('waiting')
+        else expect(after.instance.state.id).toBe(instance.state.id)
+      }),
+    )
+  })
+
+  test('what nobody uses is started again by the next request', () => {
+    assert(
+      property(anywhere, (instance) => {
+        const { state } = next(instance, unused, settings, 10_000).instance
+        if (instance.state.id !== 'running' || !instance.memory.wanted) {
+          expect(state).toEqual(instance.state)
+          return
+        }
+        const run = runOf(instance)?.id ?? ''
+        const idle = [unused, { type: 'emptied', run, survivors: [] } as const, wanted]
+        const after = idle.reduce((known, input) => next(known, input, settings, 10_000).instance, instance)
+        expect(after.state.id).toBe('waiting')
       }),
     )
   })
@@ -600,4 +766,21 @@ describe.each([
       }),
     )
   })
+})
+
+test('a site is served once it is built, or at once when nothing has to be, until it is stopped', () => {
+  const settled = { ...settings, ...site }
+  const after = (...inputs: readonly MachineInput[]): Instance =>
+    inputs.reduce((instance, input) => next(instance, input, settled, 1000).instance, newInstance)
+  const asIs = after(start, met, { type: 'served', run: 'r1' })
+  const exited: MachineInput = { type: 'exited', run: 'r1', code: 0, signal: null, at: 1200, members: 0 }
+  const built = after(start, met, spawned, exited, { type: 'emptied', run: 'r1', survivors: [] })
+  for (const instance of [asIs, built]) {
+    expect(instance.state).toEqual({ id: 'serving' })
+    expect(next(instance, start, settled, 2000).instance.state.id).toBe('serving')
+    expect(next(instance, { type: 'restart' }, settled, 2000).instance.state.id).toBe('waiting')
+    expect(next(instance, { type: 'retire' }, settled, 2000).instance.state.id).toBe('stopped')
+  }
+  const failed = after(start, met, spawned, { ...exited, code: 2 }, { type: 'emptied', run: 'r1', survivors: [] })
+  expect(failed.state).toMatchObject({ id: 'failed' })
 })

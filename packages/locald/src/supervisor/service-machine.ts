@@ -18,7 +18,9 @@ import { afterChangedFiles } from './watch-policy.ts'
 
 /** What the machine has to know of the service. */
 export interface MachineSettings {
+  /** It runs to its end. A site does so too, if it is built: its files are served afterwards. */
   readonly isTask: boolean
+  readonly isSite: boolean
   readonly restart: RestartPolicy
   readonly startTimeoutMs: number | null
   readonly onUnhealthy: 'ignore' | 'restart'
@@ -26,17 +28,24 @@ export interface MachineSettings {
   readonly hash: string
   /** A cron expression; null: it has no schedule. */
   readonly schedule: string | null
+  /** Brought up, it is idle until somebody wants it. */
+  readonly isOnRequest: boolean
+  /** It is idle also when nobody has used it for a while. */
+  readonly endsUnused: boolean
 }
 
 /** Of an instance whose service is no longer known. */
 export const defaultSettings: MachineSettings = {
   isTask: false,
+  isSite: false,
   restart: 'never',
   startTimeoutMs: null,
   onUnhealthy: 'ignore',
   stopSignal: 'SIGTERM',
   hash: '',
   schedule: null,
+  isOnRequest: false,
+  endsUnused: false,
 }
 
 /** A check found what waiting will not mend: so long it may be wrong about that. */
@@ -47,6 +56,10 @@ const missedMs = 10_000
 export type MachineInput =
   /** Ordered to be up: starts what is stopped, retries what failed. */
   | { readonly type: 'start' }
+  /** A request for it has come, or one that depends on it is about to start: it starts if it is idle. */
+  | { readonly type: 'wanted' }
+  /** Nobody has used it for as long as it is kept for that: it ends, and is idle. */
+  | { readonly type: 'unused' }
   /** Its dependencies are met: go. `run` is the id for the new run. */
   | { readonly type: 'dependencies-met'; readonly run: string }
   | { readonly type: 'dependency-failed'; readonly reason: string }
@@ -62,6 +75,8 @@ export type MachineInput =
       readonly container?: ContainerIdentity
       readonly at: number
     }
+  /** There is nothing to spawn: the files of the site are there. */
+  | { readonly type: 'served'; readonly run: string }
   /** It could not be spawned; trying again would not help. */
   | { readonly type: 'refused'; readonly run: string; readonly reason: string }
   | {
@@ -120,7 +135,7 @@ export type MachineInput =
   /** A stop was accepted; its turn to be ended may come later. What has no process is stopped at once. */
   | { readonly type: 'retire' }
   | { readonly type: 'stop' }
-  /** Stop, then start again. What has no process is started, what is scheduled at once. */
+  /** Stop, then start again. What has no process is started, what is scheduled or on request at once. */
   | { readonly type: 'restart' }
   /** Files that it watches have changed. */
   | { readonly type: 'files-changed'; readonly files: readonly string[] }
@@ -151,9 +166,11 @@ export function dueAt(state: InstanceState): number | null {
   return Math.min(state.deadline, state.hopelessAt)
 }
 
+const unwatched: ReadonlySet<InstanceState['id']> = new Set(['stopped', 'scheduled', 'idle'])
+
 /** Whether changes of its files restart it: from the order to start to the one to stop, also when it has crashed or is done. */
 export function isFileWatched({ state, memory }: Instance): boolean {
-  return memory.wanted && memory.watch.suspended === null && state.id !== 'stopped' && state.id !== 'scheduled'
+  return memory.wanted && memory.watch.suspended === null && !unwatched.has(state.id)
 }
 
 /** Whether the health of its run is watched. */
@@ -168,17 +185,24 @@ export function next(instance: Instance, input: MachineInput, settings: MachineS
   switch (input.type) {
     case 'start':
       return start(instance, settings, now)
+    case 'wanted':
+      return wanted(instance, now)
+    case 'unused':
+      if (instance.state.id !== 'running' || !instance.memory.wanted) return unchanged(instance)
+      return end(instance, 'idle', settings, now)
     case 'dependencies-met':
       return spawn(instance, input.run, settings, now)
     case 'dependency-failed':
       if (instance.state.id !== 'waiting') return unchanged(instance)
       return giveUp(instance, input.reason, settings, now)
     case 'prepared':
-      return { instance: remember(instance, { told: input.told }), effects: [], event: null }
+      return prepared(instance, input.told)
     case 'preparing':
       return preparing(instance, input.message)
     case 'spawned':
       return spawned(instance, input, settings)
+    case 'served':
+      return served(instance, settings, now)
     case 'refused':
       return refused(instance, input.reason, settings, now)
     case 'healthy':
@@ -240,23 +264,38 @@ function start(instance: Instance, settings: MachineSettings, now: number): Step
     case 'completed':
     case 'failed':
     case 'scheduled':
+      if (settings.isOnRequest) return step(fresh(instance), { id: 'idle' }, 'service.idle')
       if (settings.schedule === null) return wait(fresh(instance), now)
       return schedule(fresh(instance), state.id === 'scheduled' ? state.failure : null, settings, now)
     case 'backoff':
       return wait(fresh(instance), now)
-    case 'stopping':
+    case 'stopping': {
+      const isIdleNext = state.afterwards === 'idle' || (settings.isOnRequest && state.afterwards !== 'start')
+      const afterwards = isIdleNext ? 'idle' : 'start'
       return {
-        instance: { state: { ...state, afterwards: 'start' }, memory: fresh(instance).memory },
+        instance: { state: { ...state, afterwards }, memory: fresh(instance).memory },
         effects: [],
         event: null,
       }
+    }
+    case 'idle':
+      if (!settings.isOnRequest && !settings.endsUnused) return wait(fresh(instance), now)
+      return { instance: remember(instance, { wanted: true }), effects: [], event: null }
     case 'waiting':
     case 'starting':
     case 'running':
+    case 'serving':
       return { instance: remember(instance, { wanted: true }), effects: [], event: null }
     default:
       return unreachable(state)
   }
+}
+
+function wanted(instance: Instance, now: number): Step {
+  const { state } = instance
+  if (state.id === 'idle') return wait(fresh(instance), now)
+  if (state.id !== 'stopping' || state.afterwards !== 'idle') return unchanged(instance)
+  return { instance: { ...instance, state: { ...state, afterwards: 'start' } }, effects: [], event: null }
 }
 
 function wait(instance: Instance, now: number): Step {
@@ -280,7 +319,8 @@ function giveUp(instance: Instance, reason: string, settings: MachineSettings, n
 
 function restart(instance: Instance, settings: MachineSettings, now: number): Step {
   if (runOf(instance) !== null) return end(fresh(instance), 'start', settings, now)
-  return instance.state.id === 'scheduled' ? wait(fresh(instance), now) : start(instance, settings, now)
+  const isHeldBack = ['scheduled', 'idle', 'serving'].includes(instance.state.id) || settings.isOnRequest
+  return isHeldBack && instance.state.id !== 'waiting' ? wait(fresh(instance), now) : start(instance, settings, now)
 }
 
 function filesChanged(instance: Instance, files: readonly string[], settings: MachineSettings, now: number): Step {
@@ -325,6 +365,12 @@ function spawn(instance: Instance, id: string, settings: MachineSettings, now: n
   }
 }
 
+/** Mostly told the same as last time, or nothing: that is not worth an entry of the journal before every spawn. */
+function prepared(instance: Instance, told: Readonly<Record<string, number>>): Step {
+  const isKnown = JSON.stringify(told) === JSON.stringify(instance.memory.told)
+  return { instance: isKnown ? instance : remember(instance, { told }), effects: [], event: null }
+}
+
 function preparing(instance: Instance, message: string): Step {
   const { state } = instance
   if (state.id !== 'starting' || isSpawned(state.run)) return unchanged(instance)
@@ -343,11 +389,23 @@ function spawned(instance: Instance, input: MachineInput & { type: 'spawned' }, 
   return step(remember(instance, memory), { ...state, run, deadline }, 'service.spawned')
 }
 
+function served(instance: Instance, settings: MachineSettings, now: number): Step {
+  const { state, memory } = instance
+  if (state.id !== 'starting') return refused(instance, 'stopped', settings, now)
+  const known = { readyAfterMs: Math.max(0, now - (memory.startedAt ?? now)), completedHash: state.run.hash }
+  return step(remember(instance, known), { id: 'serving' }, 'service.healthy')
+}
+
 function refused(instance: Instance, reason: string, settings: MachineSettings, now: number): Step {
   const { state } = instance
   if (state.id === 'starting') return giveUp(instance, reason, settings, now)
   if (state.id !== 'stopping') return unchanged(instance)
-  if (state.afterwards === 'start') return step(instance, { id: 'waiting', since: state.since }, 'service.waiting')
+  return afterwards(instance, state.afterwards === 'policy' ? 'stop' : state.afterwards, state.since)
+}
+
+function afterwards(instance: Instance, what: 'stop' | 'start' | 'idle', now: number): Step {
+  if (what === 'start') return step(instance, { id: 'waiting', since: now }, 'service.waiting')
+  if (what === 'idle') return step(instance, { id: 'idle' }, 'service.idle')
   return step(instance, { id: 'stopped' }, 'service.stopped')
 }
 
@@ -500,8 +558,7 @@ function emptied(instance: Instance, survivors: readonly string[], settings: Mac
   const { state } = instance
   if (state.id !== 'stopping') return unchanged(instance)
   const known = remember(instance, { survivors })
-  if (state.afterwards === 'stop') return step(known, { id: 'stopped' }, 'service.stopped')
-  if (state.afterwards === 'start') return step(known, { id: 'waiting', since: now }, 'service.waiting')
+  if (state.afterwards !== 'policy') return afterwards(known, state.afterwards, now)
   return settle(known, state, settings, now)
 }
 
@@ -525,6 +582,10 @@ function settle(
         ? Math.max(0, Date.parse(exit.at) - state.run.startedAt)
         : instance.memory.readyAfterMs
       const done = remember(instance, { readyAfterMs, completedHash: state.run.hash })
+      // It has served, and saw by itself that nobody needs it. One that never served would start and end for ever.
+      const hasServed = !settings.isTask && instance.memory.readyAfterMs !== null
+      if (settings.isOnRequest && hasServed) return step(done, { id: 'idle' }, 'service.idle')
+      if (settings.isSite) return step(done, { id: 'serving' }, 'service.healthy')
       if (settings.schedule === null) return step(done, { id: 'completed' }, 'service.completed')
       return { ...schedule(done, null, settings, now), event: 'service.completed' }
     }
@@ -552,7 +613,8 @@ function lost(instance: Instance, isGone: boolean, settings: MachineSettings, no
     reason: 'ended while nothing watched over it',
   }
   // What ended by itself before is judged by that; anything else that is wanted only has to come back.
-  const isJudged = ordered !== null && (ordered.exit !== null || ordered.afterwards === 'stop')
+  const isJudged =
+    ordered !== null && (ordered.exit !== null || ordered.afterwards === 'stop' || ordered.afterwards === 'idle')
   const stopping: InstanceState = {
     id: 'stopping',
     run: state.run,
@@ -575,6 +637,8 @@ function retire(instance: Instance): Step {
     case 'completed':
     case 'failed':
     case 'scheduled':
+    case 'serving':
+    case 'idle':
       return step(unwanted, { id: 'stopped' }, 'service.stopped')
     case 'stopping':
       return { instance: { ...unwanted, state: { ...state, afterwards: 'stop' } }, effects: [], event: null }
@@ -589,7 +653,7 @@ function retire(instance: Instance): Step {
 
 function end(
   instance: Instance,
-  afterwards: 'policy' | 'stop' | 'start',
+  afterwards: 'policy' | 'stop' | 'start' | 'idle',
   settings: MachineSettings,
   now: number,
 ): Step {

@@ -6,7 +6,7 @@ import type { ServiceConfig } from '../config/config.ts'
 import type { InstancePlan, ServicePlan } from '../plan/plan.ts'
 import { serviceHost } from '../plan/addresses.ts'
 import { urlFor } from '../plan/service-url.ts'
-import { runOf, wantsInput } from './instance.ts'
+import { runOf, stateShown, wantsInput } from './instance.ts'
 import type { Instance, InstanceState } from './instance.ts'
 import { healthShown } from './notify-memory.ts'
 
@@ -16,13 +16,15 @@ interface Surroundings {
   readonly unmet: readonly UnmetDependency[]
   /** Labels of running siblings that know it by another port. */
   readonly outdated: readonly string[]
+  /** The address by one of its names; null: none works. */
+  readonly publicUrl: string | null
 }
 
 export function snapshotOf(
   service: ServicePlan,
   planned: InstancePlan,
   instance: Instance,
-  { unmet, outdated }: Surroundings = { unmet: [], outdated: [] },
+  { unmet, outdated, publicUrl }: Surroundings = { unmet: [], outdated: [], publicUrl: null },
 ): ServiceSnapshot {
   const { state, memory } = instance
   const port = memory.ports[0] ?? portShown(service.config, planned)
@@ -33,7 +35,7 @@ export function snapshotOf(
     name: service.name,
     instance: planned.instance,
     type: service.config.type,
-    state: state.id,
+    state: stateShown(state),
     health: {
       status,
       source: status === 'none' ? null : (health?.source ?? expectedSource(service.config)),
@@ -43,7 +45,7 @@ export function snapshotOf(
     ...(run?.container === undefined ? {} : { container: containerShown(run.container) }),
     port,
     ports: memory.ports.length > 0 ? memory.ports : port === null ? [] : [port],
-    url: port === null ? null : urlFor(service.config.type, serviceHost, port),
+    url: addressShown(service.config, port, publicUrl),
     restarts: memory.restarts,
     exit: memory.exit,
     started_at: memory.startedAt === null ? null : new Date(memory.startedAt).toISOString(),
@@ -80,6 +82,11 @@ function containerShown({ id, name, engine }: ContainerIdentity): NonNullable<Se
   return { id, name, engine: engine.url }
 }
 
+function addressShown(config: ServiceConfig, port: number | null, publicUrl: string | null): string | null {
+  if (config.site !== undefined) return publicUrl
+  return port === null ? null : (publicUrl ?? urlFor(config.type, serviceHost, port))
+}
+
 /** A service that need not listen shows no port before it was seen listening. */
 function portShown(config: ServiceConfig, planned: InstancePlan): number | null {
   return config.listening === 'may' && typeof config.port !== 'number' ? null : planned.port
@@ -87,6 +94,7 @@ function portShown(config: ServiceConfig, planned: InstancePlan): number | null 
 
 function healthStatus(state: InstanceState, config: ServiceConfig): HealthStatus {
   if (state.id === 'starting') return state.overdue ? 'unhealthy' : 'starting'
+  if (state.id === 'serving') return 'healthy'
   if (state.id === 'running') return state.healthy ? 'healthy' : 'unhealthy'
   return state.id === 'completed' && config.type === 'task' ? 'healthy' : 'none'
 }

@@ -1,6 +1,7 @@
 // Everything the supervisor knows, and how it changes: what the journal stores and a new daemon starts from.
 import type { OrderKind, OrderOutcome } from '@locald/protocol'
 import { unreachable } from '../lib/unreachable.ts'
+import { hostNamesOf } from '../plan/host-names.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { newInstance } from './instance.ts'
@@ -165,8 +166,14 @@ function applyPlan(state: SupervisorState, id: string, planned: ProjectPlan | nu
   const record = state.projects.get(id)
   if (planned === null) state.projects.delete(id)
   else if (record === undefined) {
-    state.projects.set(id, { planned, pending: new Map(), foreground: null, pinned: false, instances: new Map() })
-  } else record.planned = planned
+    state.projects.set(id, {
+      planned: named(planned),
+      pending: new Map(),
+      foreground: null,
+      pinned: false,
+      instances: new Map(),
+    })
+  } else record.planned = named(planned)
 }
 
 function withPort(planned: ProjectPlan, key: string, port: number | null): ProjectPlan {
@@ -217,7 +224,13 @@ export function restoreState(stored: StoredState): SupervisorState {
     projects: new Map(
       stored.projects.map(({ id, planned, pending, foreground, pinned, instances }) => [
         id,
-        { planned, pending: new Map(pending), foreground, pinned, instances: new Map(instances.map(completed)) },
+        {
+          planned: named(planned),
+          pending: new Map(pending),
+          foreground,
+          pinned,
+          instances: new Map(instances.map(completed)),
+        },
       ]),
     ),
     orders: new Map(stored.orders.map((order) => [order.id, order])),
@@ -225,6 +238,14 @@ export function restoreState(stored: StoredState): SupervisorState {
     fact: { ...stored.fact },
     boot: stored.boot,
   }
+}
+
+/** One that was stored before plans had host names is given them. */
+function named(planned: ProjectPlan): ProjectPlan {
+  const plan: Plan | Omit<Plan, 'hosts'> = planned.plan
+  if ('hosts' in plan) return planned
+  const before: Pick<Plan['config'], 'domains'> = { domains: [] }
+  return { ...planned, plan: { ...planned.plan, hosts: hostNamesOf({ ...before, ...planned.plan.config }).hosts } }
 }
 
 /** One that was stored before something more came to be remembered. */

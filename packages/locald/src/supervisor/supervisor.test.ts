@@ -331,6 +331,250 @@ describe('restart()', () => {
   })
 })
 
+describe('requests under way', () => {
+  const web = { web: { listening: 'must' } } as const
+
+  beforeEach(async () => {
+    await world.up(world.plan(web))
+    await world.healthy('web')
+    world.isBusy = true
+    world.news()
+  })
+
+  test('are answered before a restart ends what answers them', async () => {
+    await world.restart(world.plan(web))
+    expect(world.news()).toEqual(['drain web.1'])
+    expect(world.states()).toEqual({ 'web.1': 'stopping' })
+    await world.answered()
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.exits('web')
+    expect(world.news()).toEqual(['spawn web.1'])
+  })
+
+  test('are answered before changed files and a failing check end it', async () => {
+    const watching = world.plan({ web: { listening: 'must', watch: ['src/**'] } })
+    await world.restart(watching)
+    await world.answered()
+    await world.exits('web')
+    await world.healthy('web')
+    world.news()
+    await world.filesChange('web', 'src/a.ts')
+    expect(world.news()).toEqual(['drain web.1'])
+  })
+
+  test('are not waited for by a stop, nor by one that comes while they are', async () => {
+    await world.restart(world.plan(web))
+    await world.stop(world.plan(web))
+    expect(world.news()).toEqual(['drain web.1', 'end web.1 SIGTERM'])
+    await world.answered()
+    expect(world.news()).toEqual([])
+    await world.exits('web')
+    expect(world.states()).toEqual({ 'web.1': 'stopped' })
+  })
+
+  test('are not waited for with now', async () => {
+    await world.stop(world.plan(web), ['web.1'], true)
+    expect(world.news()).toContain('end web.1 SIGKILL')
+  })
+
+  test('are waited for once, however often a restart is asked for', async () => {
+    await world.restart(world.plan(web))
+    await world.restart(world.plan(web))
+    await world.answered()
+    expect(world.news()).toEqual(['drain web.1', 'end web.1 SIGTERM'])
+  })
+
+  test('of one that exits by itself: what it leaves behind is ended all the same', async () => {
+    await world.restart(world.plan(web))
+    await world.leaderExits('web')
+    await world.answered()
+    expect(world.news()).toEqual(['drain web.1', 'end web.1 SIGTERM'])
+  })
+
+  test('are not waited for again by the next daemon', async () => {
+    await world.restart(world.plan(web))
+    world.news()
+    await world.replaceDaemon()
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.exits('web')
+    expect(world.news()).toEqual(['spawn web.1'])
+  })
+})
+
+describe('on request', () => {
+  const services = {
+    web: { start: 'on-request', dependsOn: ['api', 'db'], idleTimeoutMs: 60_000 },
+    api: { start: 'on-request', dependsOn: ['db'], idleTimeoutMs: 20_000 },
+    db: {},
+  } as const
+  const idle = { 'web.1': 'idle', 'api.1': 'idle', 'db.1': 'running' }
+
+  async function bringUp(): Promise<void> {
+    await world.up(world.plan(services))
+    await world.healthy('db')
+    world.supervisor.countRequests()
+    world.news()
+  }
+
+  async function request(open: number): Promise<void> {
+    world.supervisor.activity('a1b2c3', 'web', { open, lastAt: world.now })
+    await world.settle()
+  }
+
+  /** Asked for, with all that it needs, and healthy. */
+  async function serve(): Promise<void> {
+    await bringUp()
+    await world.requested(world.plan(services), 'web')
+    await world.healthy('api')
+    await world.healthy('web')
+    world.news()
+  }
+
+  test('an up is done while nothing of it runs', async () => {
+    await bringUp()
+    expect(world.outcomes()).toEqual(['up done'])
+    expect(world.states()).toEqual(idle)
+    expect(world.supervisor.isBusy).toBe(true)
+  })
+
+  test('a request starts it after what it depends on, and a second changes nothing', async () => {
+    await bringUp()
+    await world.requested(world.plan(services), 'web')
+    expect(world.news()).toEqual(['spawn api.1'])
+    await world.requested(world.plan(services), 'web')
+    await world.healthy('api')
+    expect(world.news()).toEqual(['spawn web.1'])
+  })
+
+  test('an up that names it starts it, and so does a restart', async () => {
+    await world.up(world.plan(services), { named: ['api'] })
+    await world.healthy('db')
+    expect(world.states()).toEqual({ 'web.1': 'idle', 'api.1': 'starting', 'db.1': 'running' })
+    await world.healthy('api')
+    await world.restart(world.plan(services), ['web.1'])
+    expect(world.states()).toMatchObject({ 'web.1': 'starting' })
+  })
+
+  test('a request for what is stopped, or not there, starts nothing', async () => {
+    await bringUp()
+    await world.stop(world.plan(services), ['web.1'])
+    await world.requested(world.plan(services), 'web')
+    world.supervisor.requested('nobody', 'web')
+    world.supervisor.requested('a1b2c3', 'nobody')
+    expect(world.news()).toEqual([])
+  })
+
+  test('a service that is needed at the start is started with what needs it', async () => {
+    const needing = { web: { dependsOn: ['api'] }, api: { start: 'on-request' } } as const
+    await world.up(world.plan(needing))
+    expect(world.news()).toEqual(['spawn api.1'])
+    await world.healthy('api')
+    await world.healthy('web')
+    expect(world.outcomes()).toEqual(['up done'])
+  })
+
+  test('it ends when nobody has used it for its time, and what only it used after that', async () => {
+    await serve()
+    await world.pass(59_999)
+    expect(world.news(), 'api is used by web').toEqual([])
+    await world.pass(1)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.exits('web')
+    await world.pass(19_999)
+    expect(world.news()).toEqual([])
+    await world.pass(1)
+    expect(world.news()).toEqual(['end api.1 SIGTERM'])
+    await world.exits('api')
+    expect(world.states()).toEqual(idle)
+    await world.requested(world.plan(services), 'web')
+    expect(world.news()).toEqual(['spawn api.1'])
+  })
+
+  test('it does not end while a request is under way, and its time begins anew with the end of each', async () => {
+    await serve()
+    await request(1)
+    await world.pass(600_000)
+    expect(world.news()).toEqual([])
+    await request(0)
+    await world.pass(59_999)
+    await request(0)
+    await world.pass(59_999)
+    expect(world.news()).toEqual([])
+    await world.pass(1)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+  })
+
+  test('it does not end as long as nobody counts the requests', async () => {
+    await world.up(world.plan({ web: { idleTimeoutMs: 1000 } }))
+    await world.healthy('web')
+    world.news()
+    await world.pass(5000)
+    expect(world.news()).toEqual([])
+    world.supervisor.countRequests()
+    await world.pass(1000)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+  })
+
+  test('whoever counted the requests is replaced: none of those that it knew is under way', async () => {
+    await serve()
+    await request(3)
+    world.supervisor.countRequests()
+    await world.pass(60_000)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+  })
+
+  test('the next daemon lets the time begin anew, and goes on to idle', async () => {
+    await serve()
+    await world.pass(50_000)
+    await world.replaceDaemon()
+    world.supervisor.countRequests()
+    await world.pass(59_999)
+    expect(world.news()).toEqual([])
+    await world.pass(1)
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.replaceDaemon()
+    await world.exits('web')
+    expect(world.states()).toMatchObject({ 'web.1': 'idle' })
+  })
+
+  test('what ends unused is drained, and comes back for a request that came meanwhile', async () => {
+    await serve()
+    world.isBusy = true
+    await world.pass(60_000)
+    expect(world.news()).toEqual(['drain web.1'])
+    await world.requested(world.plan(services), 'web')
+    await world.answered()
+    await world.exits('web')
+    expect(world.news()).toEqual(['end web.1 SIGTERM', 'spawn web.1'])
+  })
+
+  test('it ends no foreground start when it ends well, and what it needs comes up with it', async () => {
+    await world.start(world.plan(services))
+    await world.healthy('db')
+    await world.requested(world.plan(services), 'api')
+    await world.healthy('api')
+    world.news()
+    await world.exits('api')
+    expect(world.news()).toEqual([])
+    expect(world.states()).toEqual(idle)
+  })
+
+  test('of an ordinary service: it starts at once, ends unused, and stays so at an up', async () => {
+    const plan = world.plan({ web: { idleTimeoutMs: 60_000 } })
+    await world.up(plan)
+    world.supervisor.countRequests()
+    await world.healthy('web')
+    await world.pass(60_000)
+    await world.exits('web')
+    world.news()
+    await world.up(plan, { order: 'again' })
+    expect(world.news()).toEqual([])
+    expect(world.outcomes()).toEqual(['up done', 'up done'])
+    await world.up(plan, { order: 'named', named: ['web'] })
+    expect(world.news()).toEqual(['spawn web.1'])
+  })
+})
+
 describe('start', () => {
   test('the first exit stops the rest and gives its code', async () => {
     await world.start(world.plan({ web: {}, worker: {} }))

@@ -10,7 +10,7 @@ import type { ServiceSketch } from '../../plan/testing/config-of.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../state.ts'
 import type { Change, SupervisorState } from '../state.ts'
 import { Supervisor } from '../supervisor.ts'
-import type { FileReport } from '../supervisor.ts'
+import type { FileReport } from '../supervisor-dependencies.ts'
 
 interface FakeRun {
   readonly id: string
@@ -32,12 +32,15 @@ export class SupervisorWorld {
   readonly changes: Change[] = []
   /** Who listens on a port, besides what is planned. */
   readonly listeners = new Map<number, string>()
+  /** Whether requests are under way, so that who is to be drained waits for `answered`. */
+  isBusy = false
   now = 1_000_000
   supervisor: Supervisor
   #runs: FakeRun[] = []
   #timers: Timer[] = []
   #reports = new Map<string, (report: HealthReport) => void>()
   #files = new Map<string, (report: FileReport) => void>()
+  #draining: (() => void)[] = []
   #facts = 0
   #ids = 0
 
@@ -51,11 +54,17 @@ export class SupervisorWorld {
 
   async up(
     plan: Plan,
-    options: { readonly services?: readonly string[]; readonly order?: string; readonly timeoutMs?: number } = {},
+    options: {
+      readonly services?: readonly string[]
+      readonly named?: readonly string[]
+      readonly order?: string
+      readonly timeoutMs?: number
+    } = {},
   ): Promise<void> {
     const services = new Set(options.services ?? plan.services.map((s) => s.name))
     const { order = 'up-order', timeoutMs = null } = options
-    this.supervisor.up({ order, kind: 'up', plan, services, flags: {}, timeoutMs, restart: false, warnings: [] })
+    const named = new Set(options.named)
+    this.supervisor.up({ order, kind: 'up', plan, services, named, flags: {}, timeoutMs, restart: false, warnings: [] })
     await this.settle()
   }
 
@@ -66,6 +75,7 @@ export class SupervisorWorld {
       kind: 'start',
       plan,
       services,
+      named: new Set(),
       flags: {},
       timeoutMs: null,
       restart,
@@ -81,6 +91,12 @@ export class SupervisorWorld {
 
   async restart(plan: Plan, keys: readonly string[] = allKeys(plan)): Promise<void> {
     this.supervisor.restart({ order: 'restart-order', plan, keys, isNamed: true, timeoutMs: null, warnings: [] })
+    await this.settle()
+  }
+
+  /** A request for a service has come. */
+  async requested(plan: Plan, service: string): Promise<void> {
+    this.supervisor.requested(plan.id, service)
     await this.settle()
   }
 
@@ -113,6 +129,12 @@ export class SupervisorWorld {
     await this.settle()
   }
 
+  /** All requests that were under way have been answered. */
+  async answered(): Promise<void> {
+    for (const done of this.#draining.splice(0)) done()
+    await this.settle()
+  }
+
   /** The leader exits; what is left of its tree is gone at once. */
   async exits(service: string, code: number | null = 0): Promise<void> {
     const run = this.#runOf(service)
@@ -120,6 +142,12 @@ export class SupervisorWorld {
     this.#fact(run, { type: 'exited', code, signal, members: [] })
     run.isEmpty = true
     this.#fact(run, { type: 'emptied', survivors: [] })
+    await this.settle()
+  }
+
+  /** The leader exits, and others of its tree run on. */
+  async leaderExits(service: string): Promise<void> {
+    this.#fact(this.#runOf(service), { type: 'exited', code: 0, signal: null, members: [{ pid: 7, command: 'left' }] })
     await this.settle()
   }
 
@@ -141,6 +169,7 @@ export class SupervisorWorld {
   async replaceDaemon(): Promise<void> {
     this.supervisor[Symbol.dispose]()
     this.#timers = []
+    this.#draining = []
     this.#reports.clear()
     this.#files.clear()
     const state = emptyState()
@@ -230,6 +259,11 @@ export class SupervisorWorld {
       },
       logOf: (_place, run) => ({ stream: '', run: run.number, segmentBytes: 1, segments: 1 }),
       remainingSurvivors: (survivors) => survivors,
+      drain: ({ instance }) => {
+        if (!this.isBusy) return null
+        this.happened.push(`drain ${instanceKey(instance.service, instance.instance)}`)
+        return new Promise((resolve) => this.#draining.push(resolve))
+      },
       heldPorts: async (ports) => new Map([...this.listeners].filter(([port]) => ports.has(port))),
       watchFiles: ({ service }, _since, report) => {
         this.#files.set(service.name, report)
@@ -244,7 +278,8 @@ export class SupervisorWorld {
           [Symbol.dispose]: () => void this.#reports.delete(subject.run),
         }
       },
-      logWarnings: () => [],
+      warningsOf: () => [],
+      publicUrlOf: () => null,
       newRunId: () => `run-${++this.#ids}`,
       clock: {
         now: () => this.now,
