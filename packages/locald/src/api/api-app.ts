@@ -5,6 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { apiPrefix, errorKinds, LocaldError } from '@locald/protocol'
 import type { ErrorBody, LocaldEvent, ProjectSelector, RestartRequest } from '@locald/protocol'
 import type { Logger } from '../lib/logger.ts'
+import { addAliasRoutes } from './alias-routes.ts'
 import { parseAttachInput } from './attach-input-schema.ts'
 import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
 import { parseOrder } from './order-schema.ts'
@@ -54,9 +55,16 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
     return c.json({ service, variables: await control.env(selectorOf(c), service) })
   })
   v1.get('/ports', async (c) => c.json({ ports: await control.ports(selectorOf(c)) }))
+  v1.get('/url', async (c) => c.json(await control.url(selectorOf(c), c.req.query('service'))))
+  v1.get('/names', (c) => c.json({ names: control.names() }))
+  v1.post('/trust', async (c) => {
+    await control.trustChanged()
+    return c.json({})
+  })
   v1.get('/why', async (c) => c.json(await control.why(selectorOf(c), required(c, 'service'))))
 
   addRegistryRoutes(v1, control.registry)
+  addAliasRoutes(v1, control.aliases)
 
   app.notFound((c) => {
     const { path, method } = c.req

@@ -17,6 +17,7 @@ const inputSchema = z.object({
   data: z.base64().max(Math.ceil(mostBytes / 3) * 4),
   size: z.object({ cols: cells, rows: cells }).nullable(),
   reply: z.boolean().optional(),
+  again: z.boolean().optional(),
 })
 
 /** Throws `request_invalid`. Fields of a newer client are passed over. */
@@ -26,11 +27,12 @@ export function parseAttachInput(body: unknown): AttachInput {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
     throw new LocaldError('request_invalid', `Cannot read the input: ${faults.join('; ')}`)
   }
-  const { dir, file, reply, ...rest } = parsed.data
+  const { dir, file, reply, again, ...rest } = parsed.data
   return {
     ...rest,
     ...(dir === undefined ? {} : { dir }),
     ...(file === undefined ? {} : { file }),
     ...(reply === undefined ? {} : { reply }),
+    ...(again === undefined ? {} : { again }),
   }
 }

@@ -7,6 +7,7 @@ import type {
   EnvVariable,
   EventSnapshot,
   LocaldEvent,
+  NameEntry,
   OrderAnswer,
   OrderRequest,
   PortRow,
@@ -16,9 +17,11 @@ import type {
   ServerStatus,
   ServiceProcesses,
   TerminalSize,
+  UrlAnswer,
   WhyAnswer,
 } from '@locald/protocol'
 
+import type { AliasControl } from './alias-routes.ts'
 import type { RegistryControl } from './registry-routes.ts'
 
 export interface LogsRequest extends ProjectSelector {
@@ -48,6 +51,7 @@ export interface AttachRequest extends ProjectSelector {
 export interface DaemonControl {
   readonly version: string
   readonly registry: RegistryControl
+  readonly aliases: AliasControl
   server(): ServerStatus
   status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects>
   order(request: OrderRequest): Promise<OrderAnswer>
@@ -60,6 +64,12 @@ export interface DaemonControl {
   env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]>
   ports(selector: ProjectSelector): Promise<readonly PortRow[]>
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
+  /** Of the service that has the project's own name when none is named. */
+  url(selector: ProjectSelector, service: string | undefined): Promise<UrlAnswer>
+  /** Every host name in use. */
+  names(): readonly NameEntry[]
+  /** Other certificate authorities are trusted, or other names known to this machine: addresses change accordingly. */
+  trustChanged(): Promise<void>
   /** Id of a project for filtering events; null: of all projects. */
   projectId(selector: ProjectSelector): Promise<string | null>
   /** Every event from now on, and those after `after`: null when they are not all there any more. */

@@ -10,7 +10,11 @@ export interface RegistryControl {
   pin(request: PinRequest): Promise<RegistryEntry>
   /** Forgets projects that are gone from the disk; answers with them. */
   clean(): Promise<RegistryList>
+  /** The same for one project, by its id, wherever its configuration is; answers with it, or with none. */
+  forget(id: string): Promise<RegistryList>
 }
+
+const forgetSchema = z.object({ project: z.string().min(1) })
 
 const pinSchema = z.object({
   project: z.string().min(1).optional(),
@@ -24,6 +28,7 @@ export function addRegistryRoutes(api: Hono, registry: RegistryControl): void {
   api.get('/registry', (c) => c.json(registry.list()))
   api.post('/registry/pin', async (c) => c.json(await registry.pin(parsePin(await c.req.text()))))
   api.post('/registry/clean', async (c) => c.json(await registry.clean()))
+  api.post('/registry/forget', async (c) => c.json(await registry.forget(parseForget(await c.req.text()))))
 }
 
 /** Throws `request_invalid`. Fields of a newer client are passed over. */
@@ -40,6 +45,12 @@ function parsePin(body: string): PinRequest {
     ...(dir === undefined ? {} : { dir }),
     ...(file === undefined ? {} : { file }),
   }
+}
+
+function parseForget(body: string): string {
+  const parsed = forgetSchema.safeParse(parseJson(body))
+  if (parsed.success) return parsed.data.project
+  throw new LocaldError('request_invalid', 'Cannot read which project to forget: "project" is its id')
 }
 
 function parseJson(text: string): unknown {

@@ -1,8 +1,8 @@
 // Answers that go on: lines of JSON, and server-sent events.
 
 const chunkBytes = 32 * 1024
-/** A listener that lags behind by more than this many events is cut off; it resumes from where it was. */
-const eventsQueued = 20_000
+/** A listener that lags behind by more than this many bytes is cut off; it resumes from where it was. */
+const bytesQueued = 32 * 1024 * 1024
 
 /**
  * Asks for the next text only when the reader has taken the last chunk, and sends what it has as soon as the source pauses.
@@ -68,14 +68,18 @@ const heartbeatMs = 15_000
 
 /**
  * `start` gets the sink and returns how to stop feeding it; that is called once, when the client has gone. Null: that was all,
- * and the stream ends.
+ * and the stream ends. What happens together is sent together, and after what follows from it was begun: hundreds of events
+ * at once are one write, and nobody's start waits for it.
  */
 export function eventStream(start: (sink: EventSink) => (() => void) | null): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   let stop: (() => void) | null = null
   let heartbeat: NodeJS.Timeout | undefined
+  let unsent: NodeJS.Immediate | undefined
+  let texts: string[] = []
   const end = (): void => {
     clearInterval(heartbeat)
+    clearImmediate(unsent)
     stop?.()
     stop = null
   }
@@ -83,21 +87,32 @@ export function eventStream(start: (sink: EventSink) => (() => void) | null): Re
     {
       start(controller) {
         const write = (text: string): void => {
-          if ((controller.desiredSize ?? 0) < -eventsQueued) {
+          if ((controller.desiredSize ?? 0) < -bytesQueued) {
             end()
             controller.error(new Error('The client does not keep up'))
           } else controller.enqueue(encoder.encode(text))
         }
+        const flush = (): void => {
+          unsent = undefined
+          const text = texts.join('')
+          texts = []
+          if (text !== '') write(text)
+        }
+        const send = ({ id, data }: ServerSentEvent): void => {
+          texts.push(`id: ${id}\ndata: ${JSON.stringify(data)}\n\n`)
+          unsent ??= setImmediate(flush)
+        }
         heartbeat = setInterval(() => write(': alive\n\n'), heartbeatMs)
         heartbeat.unref()
         write(': hello\n\n')
-        stop = start({ send: ({ id, data }) => write(`id: ${id}\ndata: ${JSON.stringify(data)}\n\n`) })
+        stop = start({ send })
         if (stop !== null) return
+        flush()
         end()
         controller.close()
       },
       cancel: end,
     },
-    { highWaterMark: 1 },
+    new ByteLengthQueuingStrategy({ highWaterMark: 1 }),
   )
 }

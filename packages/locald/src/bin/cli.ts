@@ -1,5 +1,5 @@
 // The command `locald`.
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { onInterrupt } from '../cli/interrupts.ts'
 import { main } from '../cli/main.ts'
 import { createOutput } from '../cli/output/output.ts'
@@ -13,7 +13,7 @@ void main({
   env,
   cwd: process.cwd(),
   version,
-  keeperProgram: fileURLToPath(new URL('keeper.cjs', import.meta.url)),
+  keeperProgram: join(import.meta.dirname, 'keeper.cjs'),
   output: createOutput({ stdout: () => open(process.stdout), stderr: () => open(process.stderr), env }),
   isInteractive: () => process.stdin.isTTY,
   onInterrupt,

@@ -5,6 +5,7 @@ import { runDaemon } from '../daemon/main.ts'
 runDaemon({
   env: process.env,
   keeperProgram: join(import.meta.dirname, 'keeper.cjs'),
+  proxyProgram: join(import.meta.dirname, 'proxy.cjs'),
   exit: (code) => process.exit(code),
 }).catch((error: unknown) => {
   console.error(error)

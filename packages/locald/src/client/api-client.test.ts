@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { symlink } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
@@ -51,7 +52,7 @@ test('every route gets its method, path and query', async () => {
     'GET /v1/server',
     'GET /v1/status?dir=%2Fa&all=1',
     'POST /v1/orders',
-    'GET /v1/env?dir=%2Fmy+shop&file=%2Fmy+shop%2FProcfile&service=web',
+    'GET /v1/env?dir=%2Fmy%20shop&file=%2Fmy%20shop%2FProcfile&service=web',
     'GET /v1/ports',
     'GET /v1/why?dir=%2Fa&service=web',
     'POST /v1/server/stop',
@@ -118,6 +119,34 @@ test('a request whose connection breaks before the answer is sent again, the sam
   expect(await client.order({ kind: 'stop', order: 'an-order', services: [] })).toMatchObject({ seq: 1 })
   expect(daemon.bodies).toHaveLength(3)
   expect(new Set(daemon.bodies.map((body) => JSON.stringify(body))).size).toBe(1)
+})
+
+test('an order that comes while the daemon is being replaced is given again to the next one', async () => {
+  await using daemon = await startFakeDaemon(({ json }) => {
+    if (daemon.requests.length < 3) json({ error: { code: 'daemon_stopping', message: 'Stopping' } }, 503)
+    else json({ order: 'an-order', seq: 1 })
+  })
+  const client = createApiClient({ socket: daemon.socket })
+  expect(await client.order({ kind: 'up', order: 'an-order', services: [] })).toMatchObject({ seq: 1 })
+})
+
+test('a daemon that has stopped before it was asked is started again, where that may be', async () => {
+  await using daemon = await startFakeDaemon(({ json }) => json({ proxy: null }))
+  const gone = join(daemon.home, 'run/gone.sock')
+  const error = await rejection(createApiClient({ socket: gone }).server())
+  expect(error.cause).toBeInstanceOf(NobodyListens)
+  const client = createApiClient({ socket: gone, revive: async () => await symlink(daemon.socket, gone) })
+  expect(await client.server()).toEqual({ proxy: null })
+})
+
+test('input that is sent again says so: who types must not do it twice', async () => {
+  await using daemon = await startFakeDaemon(({ json, breakOff }) => {
+    if (daemon.bodies.length < 2) breakOff()
+    else json({ taken: true })
+  })
+  const input = { service: 'sh', client: 'a-client', seq: 1, run: 1, data: 'eQ==', size: null }
+  await createApiClient({ socket: daemon.socket }).type(input)
+  expect(daemon.bodies).toEqual([input, { ...input, again: true }])
 })
 
 test('events go on after the last one, over a daemon that is killed and one that ends the stream', async () => {

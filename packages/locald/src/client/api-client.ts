@@ -1,6 +1,7 @@
 // The HTTP API of the daemon as typed functions.
 import { apiPrefix, LocaldError } from '@locald/protocol'
 import type {
+  AliasEntry,
   AllProjects,
   AttachInput,
   AttachInputAnswer,
@@ -20,6 +21,7 @@ import type {
   RestartRequest,
   ServerStatus,
   ServiceProcesses,
+  UrlAnswer,
   WhyAnswer,
 } from '@locald/protocol'
 import type { ApiStreams, AttachRequest, EventsRequest, LogsRequest } from './api-streams.ts'
@@ -41,6 +43,8 @@ export interface ApiClient {
   ): Promise<{ readonly service: string; readonly variables: readonly EnvVariable[] }>
   ports(selector: ProjectSelector): Promise<{ readonly ports: readonly PortRow[] }>
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
+  /** Of the service that has the project's own name when none is named. */
+  url(selector: ProjectSelector, service?: string): Promise<UrlAnswer>
   /** Who is alive of these services (labels or names; none: of all). */
   processes(
     selector: ProjectSelector,
@@ -56,10 +60,16 @@ export interface ApiClient {
   type(input: AttachInput): Promise<AttachInputAnswer>
   /** Goes on until the signal aborts, over a replacement of the daemon; without `follow`, until now. */
   events(selector: ProjectSelector, request: EventsRequest): AsyncIterable<LocaldEvent | EventSnapshot>
+  aliases(): Promise<{ readonly aliases: readonly AliasEntry[] }>
+  /** Replaces one of that name. */
+  setAlias(host: string, port: number): Promise<{ readonly alias: AliasEntry }>
+  removeAlias(host: string): Promise<{ readonly removed: boolean }>
   registry(): Promise<RegistryList>
   pin(request: PinRequest): Promise<RegistryEntry>
   /** Resolves with what was removed. */
   cleanRegistry(): Promise<RegistryList>
+  /** With its logs, by its id; not while anything of it runs. */
+  forgetProject(id: string): Promise<RegistryList>
   stopServer(): Promise<void>
   /** `by`: what to start the next daemon from. */
   restartServer(by?: RestartRequest): Promise<void>
@@ -73,13 +83,15 @@ export interface ApiClientOptions {
   readonly timeoutMs?: number
   /** See `reconnecting`. */
   readonly delaysMs?: readonly number[]
+  /** Has somebody listen, where a daemon that was there has stopped. Default: the request fails. */
+  readonly revive?: () => Promise<void>
 }
 
 /** One wait before each request that is sent again. */
 const retriesMs: readonly number[] = [0, 20, 50, 100, 200, 400, 800, 1600]
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
-  const { socket, timeoutMs = 30_000, delaysMs } = options
+  const { socket, timeoutMs = 30_000, delaysMs, revive } = options
   let seenVersion: string | undefined
 
   const noteVersion = (version: string | undefined): void => {
@@ -88,22 +100,26 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     options.onVersion?.(version)
   }
 
-  async function ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+  /** `again` adds to the body of what is not sent for the first time. */
+  async function ask<T>(method: 'GET' | 'POST', path: string, first?: object, again: object = {}): Promise<T> {
     // A daemon that is replaced takes unanswered requests with it. All of them may be sent again: orders carry an id.
     for (let attempt = 0; ; attempt += 1) {
       try {
+        const body = attempt === 0 ? first : { ...first, ...again }
         const request = { socket, method, path: `${apiPrefix}${path}`, timeoutMs, body }
         const { status, headers, text } = await sendPlainRequest(request)
         noteVersion(headers['locald-version'])
         if (status >= 400) throw refusal({ status, text, version: seenVersion })
         return JSON.parse(text) as T
       } catch (error) {
-        if (error instanceof NobodyListens) throw unreachable(error)
-        if (!(error instanceof ConnectionLost)) throw error
+        const isGone = error instanceof NobodyListens
+        if (!isGone && !(error instanceof ConnectionLost) && !isStopping(error)) throw error
         const delay = retriesMs[attempt]
-        if (delay === undefined) throw unreachable(error)
-        // Most of all for a socket whose backlog is full.
+        if (delay === undefined || (isGone && revive === undefined))
+          throw isStopping(error) ? error : unreachable(error)
+        // Most of all for a socket whose backlog is full, and a daemon that is about to be replaced.
         await new Promise((resolve) => setTimeout(resolve, delay))
+        if (isGone) await revive?.()
       }
     }
   }
@@ -129,6 +145,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     order: (request) => ask('POST', '/orders', request),
     env: (selector, service) => ask('GET', `/env${queryText({ ...place(selector), service })}`),
     ports: (selector) => ask('GET', `/ports${queryText(place(selector))}`),
+    url: (selector, service) => ask('GET', `/url${queryText({ ...place(selector), service })}`),
     why: (selector, service) => ask('GET', `/why${queryText({ ...place(selector), service })}`),
     processes: (selector, services) => ask('GET', `/processes${queryText({ ...place(selector), service: services })}`),
     logs: (selector, request) => oneByOne(logs(logsQuery(selector, request), request)),
@@ -137,14 +154,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       const { service, client } = request
       return attach({ ...place(selector), service, client }, request)
     },
-    type: (input) => ask('POST', '/attach/input', input),
+    type: (input) => ask('POST', '/attach/input', input, { again: true }),
     events: (selector, request) => {
       const { after, foreground, follow } = request
       return events({ ...place(selector), after, foreground, follow: follow === false ? 0 : undefined }, request)
     },
+    aliases: () => ask('GET', '/aliases'),
+    setAlias: (host, port) => ask('POST', '/aliases', { host, port }),
+    removeAlias: (host) => ask('POST', '/aliases/remove', { host }),
     registry: () => ask('GET', '/registry'),
     pin: (request) => ask('POST', '/registry/pin', request),
     cleanRegistry: () => ask('POST', '/registry/clean', {}),
+    forgetProject: (id) => ask('POST', '/registry/forget', { project: id }),
     stopServer: async () => {
       await ask('POST', '/server/stop', {})
     },
@@ -165,6 +186,10 @@ async function* oneByOne<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerato
 
 function place({ dir, file }: ProjectSelector): Query {
   return { dir, file }
+}
+
+function isStopping(error: unknown): boolean {
+  return error instanceof LocaldError && error.code === 'daemon_stopping'
 }
 
 function unreachable(cause: unknown): LocaldError {

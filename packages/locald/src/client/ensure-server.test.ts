@@ -1,11 +1,15 @@
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { LocaldError } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { installationFor } from '../lib/installation.ts'
-import { ensureServer, isListening } from './ensure-server.ts'
+import { ensureServer } from './ensure-server.ts'
 import type { ServerStart } from './ensure-server.ts'
+import { isListening } from './is-listening.ts'
 
 /** A keeper in a few lines: takes a lock by making a directory, and listens. */
 const keeper = `
@@ -117,6 +121,61 @@ test('a keeper that says nothing is given up', async () => {
   await using rig = createRig(`setTimeout(() => {}, 5_000)`)
   const error = await rejection(ensureServer({ ...rig.start, timeoutMs: 200 }))
   expect(error.message).toBe('Cannot start the daemon: the keeper did not get ready in time')
+})
+
+test('a keeper that says nothing is not waited for once another one listens', async () => {
+  await using rig = createRig(`setTimeout(() => {}, 20_000)`)
+  const { installation } = rig.start
+  const ensured = ensureServer(rig.start)
+  while (!existsSync(join(rig.home, 'pids'))) await new Promise((resolve) => setImmediate(resolve))
+  const other = createServer((socket) => socket.destroy())
+  other.listen(installation.apiSocket)
+  try {
+    await ensured
+  } finally {
+    other.close()
+  }
+})
+
+test('an old keeper on its way out is waited for, and then another is started', async () => {
+  // The first one has the lock, never listens, and lets go of it.
+  await using rig = createRig(`
+    const { appendFileSync, existsSync, mkdirSync, rmdirSync, writeSync } = require('node:fs')
+    const { join } = require('node:path')
+    const home = process.env.LOCALD_HOME
+    appendFileSync(join(home, 'starts'), 'x\\n')
+    if (existsSync(join(home, 'gone'))) {
+      require('node:net').createServer(() => {}).listen(join(home, 'run', 'api.sock'), () => writeSync(3, 'ready\\n'))
+    } else {
+      mkdirSync(join(home, 'gone'))
+      writeSync(3, 'held\\n')
+    }`)
+  // The wait for it has a limit that garbage collection must not take away.
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: unknown = runInNewContext('gc')
+  if (typeof collectGarbage !== 'function') throw new Error('There is no way to collect garbage')
+  const collecting = setInterval(() => void collectGarbage(), 50)
+  try {
+    await ensureServer({ ...rig.start, timeoutMs: 15_000 })
+  } finally {
+    clearInterval(collecting)
+  }
+  expect(rig.starts()).toHaveLength(2)
+})
+
+test('a directory that cannot be watched, as where no watch is left, costs nothing but patience', async () => {
+  await using rig = createRig(`
+    const { renameSync, writeSync } = require('node:fs')
+    const { join } = require('node:path')
+    const run = join(process.env.LOCALD_HOME, 'run')
+    renameSync(run, run + '.away')
+    writeSync(3, 'held\\n')
+    setTimeout(() => {
+      renameSync(run + '.away', run)
+      require('node:net').createServer(() => {}).listen(join(run, 'api.sock'))
+    }, 300)`)
+  await ensureServer(rig.start)
+  expect(await isListening(rig.start.installation)).toBe(true)
 })
 
 test('a daemon that ended too often is reported with its last lines, and tried again only when asked', async () => {

@@ -1,17 +1,19 @@
 // Finds the daemon, or starts the keeper that starts it.
 import { spawn } from 'node:child_process'
 import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorKinds, LocaldError } from '@locald/protocol'
 import type { ErrorCode } from '@locald/protocol'
+import { isErrno } from '../lib/errno.ts'
 import type { Installation } from '../lib/installation.ts'
-import { ownDirectory, unusable } from './own-directory.ts'
-import { checkSocketPath } from './socket-path.ts'
+import { timeLimit } from '../lib/time-limit.ts'
+import { ownDirectory, unusable } from '../lib/own-directory.ts'
+import { isListening } from './is-listening.ts'
 import { readLines } from './text-lines.ts'
 import { crashLoopLines, whyUnreachable } from './why-unreachable.ts'
 
@@ -26,22 +28,8 @@ export interface ServerStart {
   readonly timeoutMs?: number
 }
 
-/** Whether somebody listens on the daemon's socket now. Starts nothing. */
-export async function isListening(installation: Installation): Promise<boolean> {
-  checkSocketPath(installation)
-  return new Promise((resolve, reject) => {
-    const socket = connect(installation.apiSocket)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'ENOTDIR') resolve(false)
-      else if (error.code === 'EAGAIN') resolve(true)
-      else reject(cannotReach(installation, error))
-    })
-  })
-}
+/** Longer than a start takes: the holder of the lock may be an old keeper on its way out. */
+const startMs = 2000
 
 /**
  * Returns once somebody listens on the daemon's socket, starting the keeper when nobody does. Commands that race start one
@@ -50,16 +38,17 @@ export async function isListening(installation: Installation): Promise<boolean> 
 export async function ensureServer(start: ServerStart): Promise<void> {
   const { installation, again, timeoutMs = 20_000 } = start
   if (await isListening(installation)) return
-  await ownDirectory(installation.state)
-  await ownDirectory(installation.runtime)
+  ownDirectory(installation.state)
+  ownDirectory(installation.runtime)
   if (again === 'fresh') await setJournalAside(installation)
-  const giveUp = AbortSignal.timeout(timeoutMs)
+  using limit = timeLimit(timeoutMs)
+  const giveUp = limit.signal
   while (!giveUp.aborted) {
     const outcome = await startKeeper(start, giveUp)
     if (outcome === 'ready') return
     // Told to try again, the keeper removes its note; otherwise the note stands, and waiting is in vain.
     if (again === undefined && (await crashLoopLines(installation)) !== null) break
-    if (await isListeningSoon(installation, giveUp)) return
+    if (await isListeningWithin(startMs, installation, giveUp)) return
     // Whoever held the lock let go of it without listening (it was about to exit): try anew.
   }
   throw await cannotStart(installation, 'nobody listens on its socket')
@@ -70,11 +59,11 @@ async function setJournalAside({ journal }: Installation): Promise<void> {
   try {
     await rename(journal, `${journal}.aside-${Date.now()}`)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    if (!isErrno(error, 'ENOENT')) throw error
   }
 }
 
-/** Resolves with what the new keeper says on its fourth descriptor. */
+/** Resolves with what the new keeper says on its fourth descriptor, or once somebody listens, whoever that is. */
 async function startKeeper(start: ServerStart, giveUp: AbortSignal): Promise<'ready' | 'held'> {
   const { installation, keeperProgram, again } = start
   const log = await openLog(installation.keeperLog)
@@ -89,17 +78,23 @@ async function startKeeper(start: ServerStart, giveUp: AbortSignal): Promise<'re
     const failed = new Promise<never>((_, reject) => child.once('error', reject))
     child.unref()
     const report = child.stdio[3] as Readable
-    const abort = (): void => void report.destroy()
+    const told = new AbortController()
+    const abort = (): void => {
+      told.abort()
+      report.destroy()
+    }
     giveUp.addEventListener('abort', abort)
+    const others = isListeningWithin(Infinity, installation, told.signal)
     try {
-      const line = await Promise.race([firstLine(report), failed])
+      const line = await Promise.race([firstLine(report), failed, others.then((is) => (is ? 'ready' : undefined))])
       if (line === 'ready' || line === 'held') return line
       if (line?.startsWith('error ') === true) throw reportedError(line.slice('error '.length))
       const why = giveUp.aborted ? 'the keeper did not get ready in time' : 'the keeper exited at once'
       throw await cannotStart(installation, why)
     } finally {
       giveUp.removeEventListener('abort', abort)
-      report.destroy()
+      abort()
+      await others
     }
   } finally {
     await log.close()
@@ -135,18 +130,15 @@ function keeperEnvironment(env: ServerStart['env']): Record<string, string> {
   return kept
 }
 
-/**
- * Waits for the socket that another command is about to have. False when that takes longer than such a start takes: the
- * holder of the lock may be an old keeper on its way out.
- */
-async function isListeningSoon(installation: Installation, giveUp: AbortSignal): Promise<boolean> {
-  const patience = AbortSignal.any([giveUp, AbortSignal.timeout(2_000)])
+/** Waits for the socket; false when nobody has come to listen on it by then, or before `giveUp`. */
+async function isListeningWithin(ms: number, installation: Installation, giveUp: AbortSignal): Promise<boolean> {
+  using limit = timeLimit(ms, giveUp)
   using watcher = directoryChanges(installation.runtime)
-  while (!patience.aborted) {
+  while (!limit.signal.aborted) {
     const change = watcher.next()
     if (await isListening(installation)) return true
-    // The socket's file is made before it is listened on, and a file system may not report it: hence also a short sleep.
-    await Promise.race([change, sleep(50)])
+    // A file system may not report that the socket's file is there: hence also a short sleep.
+    await Promise.race([change, sleep(50, undefined, { signal: limit.signal }).catch(() => {})])
   }
   return false
 }
@@ -154,14 +146,22 @@ async function isListeningSoon(installation: Installation, giveUp: AbortSignal):
 /** `next` resolves at the next change in the directory. */
 function directoryChanges(directory: string): Disposable & { next(): Promise<void> } {
   let wake = (): void => {}
-  const watcher = watch(directory, { persistent: false }, () => wake())
-  watcher.on('error', () => {}) // Only a hint; the sleep beside it finds the socket too.
+  const watcher = tryWatch(directory, () => wake())
   return {
     next: () =>
       new Promise((resolve) => {
         wake = resolve
       }),
-    [Symbol.dispose]: () => watcher.close(),
+    [Symbol.dispose]: () => watcher?.close(),
+  }
+}
+
+/** Null when the system has no watch left: it is only a hint, and the sleep beside it finds the socket too. */
+function tryWatch(directory: string, onChange: () => void): FSWatcher | null {
+  try {
+    return watch(directory, { persistent: false }, onChange).on('error', () => {})
+  } catch {
+    return null
   }
 }
 
@@ -180,12 +180,4 @@ async function cannotStart(installation: Installation, why: string): Promise<Loc
   return new LocaldError('daemon_unreachable', `Cannot start the daemon: ${why}`, {
     hint: await whyUnreachable(installation),
   })
-}
-
-function cannotReach(installation: Installation, error: NodeJS.ErrnoException): LocaldError {
-  return new LocaldError(
-    'daemon_unreachable',
-    `Cannot connect to the daemon at "${installation.apiSocket}": ${error.code ?? error.message}`,
-    { cause: error },
-  )
 }

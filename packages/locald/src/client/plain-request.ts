@@ -1,5 +1,6 @@
 // A request with a short answer, by hand: `node:http` takes longer to load than the rest of `locald status` takes to run.
-// The other side is always our own server, which closes the connection after the answer as it is asked to.
+// The other side is always our own server, which closes the connection after the answer as it is asked to; an answer that says
+// how long it is, is not kept waiting for that.
 import { connect } from 'node:net'
 import { AnswerTimeout, reasonFor } from './request-errors.ts'
 
@@ -20,17 +21,27 @@ export interface PlainAnswer {
   readonly text: string
 }
 
+const readBytes = 64 * 1024
+
 /** Rejects with NobodyListens, ConnectionLost, or a LocaldError `daemon_unreachable` when the answer does not come in time. */
 export function sendPlainRequest({ socket, method, path, body, timeoutMs }: PlainRequest): Promise<PlainAnswer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    const connection = connect(socket)
-    const timer = setTimeout(() => connection.destroy(new AnswerTimeout(timeoutMs)), timeoutMs)
-    connection.on('data', (chunk: Buffer) => chunks.push(chunk))
+    let received: Buffer = Buffer.alloc(0)
+    let timer: NodeJS.Timeout | undefined
+    const onRead = (length: number, buffer: Uint8Array): boolean => {
+      received = Buffer.concat([received, buffer.subarray(0, length)])
+      const answer = parseAnswer(received, false)
+      if (answer === null) return true
+      resolve(answer)
+      clearTimeout(timer)
+      return true
+    }
+    // Quicker than the events of a stream, of which the first take a good part of a millisecond.
+    const connection = connect({ path: socket, onread: { buffer: Buffer.allocUnsafe(readBytes), callback: onRead } })
     connection.once('error', (error) => reject(reasonFor(error)))
     connection.once('close', () => {
       clearTimeout(timer)
-      const answer = parseAnswer(Buffer.concat(chunks))
+      const answer = parseAnswer(received, true)
       if (answer === null) reject(reasonFor(new Error('The answer is not complete'), true))
       else resolve(answer)
     })
@@ -40,11 +51,15 @@ export function sendPlainRequest({ socket, method, path, body, timeoutMs }: Plai
         (text === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n`) +
         `\r\n${text}`,
     )
+    // After that write, so that the other side is at work meanwhile.
+    connection.once('connect', () => {
+      timer = setTimeout(() => connection.destroy(new AnswerTimeout(timeoutMs)), timeoutMs)
+    })
   })
 }
 
-/** Null when it is torn. https://www.rfc-editor.org/rfc/rfc9112 */
-function parseAnswer(bytes: Buffer): PlainAnswer | null {
+/** Null while it is not complete. `isEnded`: there will be no more of it. https://www.rfc-editor.org/rfc/rfc9112 */
+function parseAnswer(bytes: Buffer, isEnded: boolean): PlainAnswer | null {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd === -1) return null
   const [statusLine = '', ...fields] = bytes.toString('latin1', 0, headEnd).split('\r\n')
@@ -56,12 +71,13 @@ function parseAnswer(bytes: Buffer): PlainAnswer | null {
   )
   const content = bytes.subarray(headEnd + 4)
   const text =
-    headers['transfer-encoding'] === 'chunked' ? dechunked(content) : whole(content, headers['content-length'])
+    headers['transfer-encoding'] === 'chunked' ? dechunked(content) : whole(content, headers['content-length'], isEnded)
   return text === null ? null : { status: Number(statusLine.split(' ')[1]), headers, text }
 }
 
-function whole(content: Buffer, length: string | undefined): string | null {
-  return length !== undefined && content.length < Number(length) ? null : content.toString('utf8')
+function whole(content: Buffer, length: string | undefined, isEnded: boolean): string | null {
+  const isWhole = length === undefined ? isEnded : content.length >= Number(length)
+  return isWhole ? content.toString('utf8') : null
 }
 
 /** The content of chunks, null when the last one is missing. */

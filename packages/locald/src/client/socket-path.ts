@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import type { Installation } from '../lib/installation.ts'
-import { directoryOfAnother } from './own-directory.ts'
+import { directoryOfAnother } from '../lib/own-directory.ts'
 
 /** Less the final zero. https://man7.org/linux/man-pages/man7/unix.7.html */
 const longestSocketPath = process.platform === 'linux' ? 107 : 103

@@ -7,7 +7,7 @@ import type { InstancePlan, Plan, ServicePlan } from '../plan/plan.ts'
 import type { Run } from '../supervisor/instance.ts'
 import { runOf } from '../supervisor/instance.ts'
 import type { SupervisorState } from '../supervisor/state.ts'
-import type { AdoptedRun, Adoption } from '../supervisor/supervisor.ts'
+import type { AdoptedRun, Adoption } from '../supervisor/take-over.ts'
 import type { Catalog } from './catalog.ts'
 
 /** What a run is marked with, for a daemon that knows nothing else of it. */

@@ -11,28 +11,21 @@ import type { AttachRequest } from '../api/daemon-control.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import type { Logger } from '../lib/logger.ts'
 import { lastScreenful } from '../lib/terminal-replay.ts'
-import { recordText } from '../logs/log-record.ts'
-import type { LogFollow, LogSource } from '../logs/log-reader.ts'
+import type { LogFollow } from '../logs/log-reader.ts'
 import { rawOutput, rawTail } from '../logs/raw-output.ts'
 import type { RawItem } from '../logs/raw-output.ts'
-import { isActive, runOf } from '../supervisor/instance.ts'
+import { isActive, isSpawned, runOf, stateShown } from '../supervisor/instance.ts'
 import type { Instance } from '../supervisor/instance.ts'
+import { outputMessage, recordMessage } from './attach-messages.ts'
+import type { AttachTarget } from './attach-target.ts'
+import { ContainerAttachment } from './container-attachment.ts'
+import type { ContainerTerminals } from './container-attachment.ts'
+import { ContainerInput } from './container-input.ts'
 import { defaultTerminalSize } from './terminal-size.ts'
-
-/** An instance that somebody wants to attach to. */
-export interface AttachTarget {
-  /** Project id. */
-  readonly project: string
-  readonly service: string
-  readonly instance: number
-  readonly tty: boolean
-  readonly source: LogSource
-  /** The instance as it is now; undefined when it was removed. */
-  readonly current: () => Instance | undefined
-}
 
 export interface AttachmentsOptions {
   readonly keeper: KeeperLink
+  readonly terminals: ContainerTerminals
   readonly onGrew: LogFollow['onGrew']
   /** Calls `listener` with every event from now on; returns how to stop that. */
   readonly onEvent: (listener: (event: LocaldEvent) => void) => () => void
@@ -51,11 +44,13 @@ interface Seat {
 
 export class Attachments {
   readonly #options: AttachmentsOptions
+  readonly #containerInput: ContainerInput
   /** By stream, in the order in which they came. */
   readonly #seats = new Map<string, Set<Seat>>()
 
   constructor(options: AttachmentsOptions) {
     this.#options = options
+    this.#containerInput = new ContainerInput(options.terminals.terminal)
   }
 
   /** The terminal from its last screenful, or from a cursor, on, until the instance is down or `signal` aborts. */
@@ -76,32 +71,49 @@ export class Attachments {
     try {
       const run = target.current()?.memory.runs ?? 0
       const attached = { type: 'attached', service: source.label, run, tty } as const
-      let from = cursor
-      if (from === undefined) {
-        const tail = await rawTail(source, run)
-        from = tail.cursor
-        const shown = lastScreenful(tail.bytes, (size ?? defaultTerminalSize).rows)
-        yield { ...attached, data: shown.toString('base64'), cursor: from }
-      } else yield { ...attached, data: '', cursor: from }
-      if (isDown(target.current())) finish.abort()
       const ending = AbortSignal.any([finish.signal, signal])
-      for await (const items of rawOutput(source, from, { signal: ending, onGrew: this.#options.onGrew })) {
+      const follow = { signal: ending, onGrew: this.#options.onGrew }
+      const rows = (size ?? defaultTerminalSize).rows
+      const shown = target.isContainer
+        ? this.#containerOutput(target, attached, { cursor, rows, follow })
+        : recordedOutput(target, attached, { cursor, rows, follow })
+      if (isDown(target.current())) finish.abort()
+      let last = cursor ?? ''
+      for await (const message of shown) {
         if (signal.aborted) return
-        from = items.at(-1)?.cursor() ?? from
-        yield* messagesOf(items)
+        last = message.cursor
+        yield message
       }
-      if (!signal.aborted) yield { type: 'ended', ...endOf(target.current()), cursor: from }
+      if (!signal.aborted) yield { type: 'ended', ...endOf(target.current()), cursor: last }
     } finally {
       stop()
       leave()
     }
   }
 
+  async *#containerOutput(
+    target: AttachTarget,
+    attached: Attached,
+    { cursor, rows, follow }: From,
+  ): AsyncGenerator<AttachMessage, void, undefined> {
+    const { terminals } = this.#options
+    let attachment: ContainerAttachment
+    if (cursor === undefined) {
+      const begun = await ContainerAttachment.begin(target, terminals)
+      attachment = begun.attachment
+      yield { ...attached, data: lastScreenful(begun.screen, rows).toString('base64'), cursor: attachment.cursor }
+    } else {
+      attachment = ContainerAttachment.resume(target, terminals, cursor)
+      yield { ...attached, data: '', cursor }
+    }
+    yield* attachment.messages(follow)
+  }
+
   /** What somebody types gives the terminal the size of theirs. */
   async input(target: AttachTarget, input: AttachInput): Promise<AttachInputAnswer> {
     const instance = target.current()
     const run = instance === undefined ? null : runOf(instance)
-    if (run === null || run.identity === null || run.number !== input.run) return { taken: false }
+    if (run === null || !isSpawned(run) || run.number !== input.run) return { taken: false }
     const { client, seq, data, size, reply = false } = input
     const mine = [...this.#seatsOf(target)].filter((seat) => seat.client === client)
     for (const seat of mine) seat.size = size
@@ -111,7 +123,9 @@ export class Attachments {
     // Its connection was lost with the last daemon, and is not there again yet.
     else if (mine.length === 0 && size !== null && data !== '' && !reply) this.#resize(target, size)
     if (data === '') return { taken: true }
-    const { written } = await this.#options.keeper.request('write', { run: run.id, data, from: { client, seq } })
+    const written = target.isContainer
+      ? this.#containerInput.write(run.id, input)
+      : (await this.#options.keeper.request('write', { run: run.id, data, from: { client, seq } })).written
     if (written) this.#options.onTyped(target.source.stream)
     return { taken: written }
   }
@@ -153,12 +167,39 @@ export class Attachments {
   #resize(target: AttachTarget, size = this.#sizer(target)?.size ?? defaultTerminalSize): void {
     const instance = target.current()
     const run = instance === undefined ? null : runOf(instance)
-    if (!target.tty || run === null || run.identity === null) return
-    const { cols, rows } = size
-    this.#options.keeper.request('resize', { run: run.id, cols, rows }).catch((error: unknown) => {
+    if (!target.tty || run === null || !isSpawned(run)) return
+    const { keeper, terminals } = this.#options
+    const resized: Promise<unknown> = target.isContainer
+      ? Promise.resolve(terminals.terminal(run.id)?.resize(size))
+      : keeper.request('resize', { run: run.id, ...size })
+    resized.catch((error: unknown) => {
       this.#options.logger.log('warn', 'Cannot change the size of a terminal', { run: run.id, error })
     })
   }
+}
+
+type Attached = Omit<AttachMessage & { readonly type: 'attached' }, 'data' | 'cursor'>
+
+/** Where somebody goes on, or how much of a screen is shown first. */
+interface From {
+  readonly cursor: string | undefined
+  readonly rows: number
+  readonly follow: LogFollow
+}
+
+/** A process's terminal: what is recorded of it is what was written, byte for byte. */
+async function* recordedOutput(
+  { source }: AttachTarget,
+  attached: Attached,
+  { cursor, rows, follow }: From,
+): AsyncGenerator<AttachMessage, void, undefined> {
+  let from = cursor
+  if (from === undefined) {
+    const tail = await rawTail(source, attached.run)
+    from = tail.cursor
+    yield { ...attached, data: lastScreenful(tail.bytes, rows).toString('base64'), cursor: from }
+  } else yield { ...attached, data: '', cursor: from }
+  for await (const items of rawOutput(source, from, follow)) yield* messagesOf(items)
 }
 
 /** Whether the instance has ended and nothing starts it by itself. */
@@ -169,7 +210,7 @@ function isDown(instance: Instance | undefined): boolean {
 function endOf(instance: Instance | undefined): { readonly state: ServiceState; readonly reason: string | null } {
   if (instance === undefined) return { state: 'stopped', reason: 'removed from the configuration' }
   const { state, memory } = instance
-  return { state: state.id, reason: state.id === 'failed' ? state.reason : (memory.exit?.reason ?? null) }
+  return { state: stateShown(state), reason: state.id === 'failed' ? state.reason : (memory.exit?.reason ?? null) }
 }
 
 function isAbout(event: LocaldEvent, target: AttachTarget): boolean {
@@ -189,24 +230,11 @@ function* messagesOf(items: readonly RawItem[]): Generator<AttachMessage> {
       output.push(item.bytes)
       const following = items[index + 1]
       if (following?.type === 'output' && following.run === item.run) continue
-      yield { type: 'output', run: item.run, data: Buffer.concat(output).toString('base64'), cursor: item.cursor() }
+      yield outputMessage(item.run, Buffer.concat(output), item.cursor())
       output = []
     } else {
       const message = item.type === 'missing' ? ({ type: 'missing', bytes: item.bytes } as const) : recordMessage(item)
       if (message !== null) yield { ...message, cursor: item.cursor() }
     }
   }
-}
-
-const shownRecords = { 'run.started': 'started', 'run.exited': 'exited' } as const
-
-/** Of what locald records, a terminal shows where a run begins and ends. */
-function recordMessage({ run, record }: RawItem & { type: 'record' }): {
-  readonly type: 'started' | 'exited'
-  readonly run: number
-  readonly text: string
-} | null {
-  const kind = record['type']
-  if (kind !== 'run.started' && kind !== 'run.exited') return null
-  return { type: shownRecords[kind], run, text: recordText(record) }
 }

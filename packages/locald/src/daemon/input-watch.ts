@@ -7,7 +7,7 @@ import type { Logger } from '../lib/logger.ts'
 import { stripAnsi } from '../lib/terminal-text.ts'
 import type { LogFollow } from '../logs/log-reader.ts'
 import { rawTail } from '../logs/raw-output.ts'
-import { placeOf } from '../supervisor/supervisor.ts'
+import { placeOf } from '../supervisor/place.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { isActive, runOf, wantsInput } from '../supervisor/instance.ts'
 import type { Instance, Run } from '../supervisor/instance.ts'
@@ -101,7 +101,9 @@ export class InputWatch {
   /** `no`: nothing was asked. */
   async #isWaiting(stream: string, run: Run): Promise<'yes' | 'not yet' | 'no'> {
     const { logs, keeper } = this.#options
-    const { bytes } = await rawTail({ label: '', stream, directory: join(logs, stream) }, run.number, promptBytes)
+    const { bytes } = await rawTail({ label: '', stream, directory: join(logs, stream) }, run.number, {
+      maxBytes: promptBytes,
+    })
     if (!endsWithPrompt(bytes)) return 'no'
     const { pids } = await keeper.request('readers', { run: run.id })
     return pids.length > 0 ? 'yes' : 'not yet'

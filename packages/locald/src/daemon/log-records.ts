@@ -26,8 +26,12 @@ export class LogRecords {
     const wasStarting = this.#starting.delete(target.stream)
     if (event.type === 'service.starting') this.#starting.add(target.stream)
     const record = recordOf(event, wasStarting)
-    // Without a keeper this process ends, and with it everything that could be recorded.
-    if (record !== null) this.#keeper.request('append', { log: target, record }).catch(() => {})
+    if (record === null) return
+    // After what follows from the event has been begun: a dependent's start does not wait behind a line of the log.
+    setImmediate(() => {
+      // Without a keeper this process ends, and with it everything that could be recorded.
+      this.#keeper.request('append', { log: target, record }).catch(() => {})
+    })
   }
 
   /** Null when its project is gone. */

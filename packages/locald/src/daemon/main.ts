@@ -1,5 +1,6 @@
 // Starts a daemon: reads the journal, meets the keeper, goes on with what runs, then serves the API.
 import { appendFileSync, existsSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
@@ -15,6 +16,7 @@ import { connectKeeper } from '../keeper/client.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import { containerNotifyPath, notifyAddress } from '../keeper/notify-address.ts'
 import type { Fact } from '../keeper/protocol.ts'
+import { listenersVariable, parseListeners } from '../lib/inherited-listener.ts'
 import { installationFor } from '../lib/installation.ts'
 import { bootId } from '../lib/boot-id.ts'
 import { createLogger } from '../lib/logger.ts'
@@ -24,22 +26,31 @@ import { runLines } from '../logs/run-lines.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../supervisor/state.ts'
 import type { Change, StoredState, SupervisorState } from '../supervisor/state.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
-import type { NewEvent } from '../supervisor/supervisor.ts'
+import type { NewEvent } from '../supervisor/supervisor-dependencies.ts'
 import { findAdoptions } from './adoption.ts'
+import { Aliases } from './aliases.ts'
 import { Catalog } from './catalog.ts'
+import { collectWhenQuiet } from './collect-when-quiet.ts'
 import { createContainers, startContainerMonitor } from './containers.ts'
 import { Daemon } from './daemon.ts'
+import { followNames } from './follow-names.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { InputWatch } from './input-watch.ts'
 import { KnownEngines } from './known-engines.ts'
+import { NameLookups } from './name-lookups.ts'
+import { ownAddresses } from './own-addresses.ts'
 import { logTarget, prepareCheck, prepareRun } from './prepare-run.ts'
 import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
 import { LogTroubles } from './log-troubles.ts'
+import { ProxyControl, proxyPortsOf } from './proxy-control.ts'
+import { PublicNames } from './public-names.ts'
 import { replaceKeeper } from './replace-keeper.ts'
+import { serveDns } from './serve-dns.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
 import { remainingSurvivors } from './survivors.ts'
+import { TrustState } from './trust-state.ts'
 import { systemClock } from './system-clock.ts'
 
 /** Descriptors that the keeper hands down. */
@@ -50,6 +61,8 @@ export interface DaemonProcess {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The keeper's program, for when the keeper is lost. */
   readonly keeperProgram: string
+  /** That of the proxy's thread. Read when the daemon starts: an upgrade of the package changes nothing under it. */
+  readonly proxyProgram: string
   /** Ends the process at once. */
   readonly exit: (code: number) => never
 }
@@ -57,9 +70,11 @@ export interface DaemonProcess {
 /** A keeper that is lost within so short a time would be lost again: the next command tries. */
 const shortestKeeperLifeMs = 1000
 
-export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Promise<void> {
+export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: DaemonProcess): Promise<void> {
   const startedAt = Date.now()
   const installation = installationFor(env)
+  const proxyListeners = parseListeners(env[listenersVariable])
+  delete process.env[listenersVariable]
   const logger = createLogger((line) => appendToLog(installation.daemonLog, line))
   const fail = (error: unknown): never => {
     logger.log('error', 'Unexpected error; services run on, the next daemon takes over', { error })
@@ -68,6 +83,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
 
+  const proxyText = readFile(proxyProgram, 'utf8')
   const troubles: string[] = []
   const onTrouble = (message: string, error?: unknown): void => {
     logger.log('warn', message, { error })
@@ -81,7 +97,12 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   keeper.onLost(() => {
     logger.log('error', 'The keeper is gone')
     if (Date.now() - keeperSince >= shortestKeeperLifeMs) {
-      const pid = replaceKeeper({ program: keeperProgram, log: installation.keeperLog, listener: apiDescriptor })
+      const pid = replaceKeeper({
+        program: keeperProgram,
+        log: installation.keeperLog,
+        listener: apiDescriptor,
+        proxyListeners,
+      })
       logger.log('info', 'Another keeper was started', { pid })
     }
     exit(1)
@@ -121,6 +142,27 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     engines,
     supervisor: () => supervisor,
   })
+  const ports = proxyPortsOf(proxyListeners)
+  let look: () => void = () => undefined
+  const lookups = new NameLookups(() => look())
+  const trust = new TrustState({
+    authorities: installation.authorities,
+    trustFile: installation.trustFile,
+    onChange: () => look(),
+  })
+  const aliases = new Aliases(installation.aliases, () => look())
+  const names = new PublicNames({
+    state,
+    aliases: () => aliases.ports,
+    ports,
+    file: installation.hostHolders,
+    lookups,
+    isTrusted: (host) => trust.isTrusted(host),
+    logger,
+  })
+  names.settle()
+  await trust.look(names.hosts)
+  let proxy: ProxyControl | null = null
   const supervisor: Supervisor = new Supervisor(state, {
     keeper,
     record: (event, changes) => record(journal, event, changes),
@@ -135,6 +177,7 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
         notifyAddress: (id) => (hello.protocol < 2 ? null : notifyAddress(id, installation.runtime)),
         containerNotifyPath: (id) => (hello.protocol < 2 ? null : containerNotifyPath(id, installation.runtime)),
         logBytes: () => largestLogLimit(state),
+        addresses: async (plan, service) => await ownAddresses(plan, service, { names, trust, proxy }),
       }),
     prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
     watchFiles: (place, since, report) => watchServiceFiles(place, { since, excluded: ownDirectories }, report),
@@ -144,7 +187,9 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
       startContainerMonitor(containers, subject, place, report, health),
     logOf: ({ project: { plan }, instance }, run) =>
       logTarget(plan.id, instanceKey(instance.service, instance.instance), run.number, plan.config.logs),
-    logWarnings: () => logTroubles.warnings,
+    warningsOf: (project) => [...names.warningsOf(project), ...logTroubles.warnings],
+    publicUrlOf: (plan, service) => names.urlOf(plan, service),
+    drain: (place) => proxy?.drain(place) ?? null,
     heldPorts: async (ports) => await daemon.heldPorts(ports),
     remainingSurvivors,
     newRunId: () => randomBytes(8).toString('hex'),
@@ -152,10 +197,19 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
     logger,
   })
   const daemon = new Daemon({
+    names,
+    lookups,
+    aliases,
+    trust,
+    ports,
     supervisor,
     journal,
     keeper,
     hello,
+    terminals: {
+      terminal: (run) => containers.terminal(run),
+      onTerminal: (listener) => containers.onTerminal(listener),
+    },
     catalog,
     shells,
     installation,
@@ -186,11 +240,51 @@ export async function runDaemon({ env, keeperProgram, exit }: DaemonProcess): Pr
   if (isStopped) rmSync(installation.stoppedMark, { force: true })
   keeper.onFact((fact) => supervisor.fact(fact))
   containers.sweep(engines.all)
-  const idle = new IdleTimer({ isBusy: () => supervisor.isBusy, onIdle: () => daemon.shutDown('stop') })
+  look = followNames({ journal, names, lookups, trust, supervisor, refresh: () => proxy?.refresh() })
+  const idle = new IdleTimer({
+    isBusy: () => supervisor.isBusy || aliases.ports.size > 0,
+    onIdle: () => daemon.shutDown('stop'),
+  })
   const inputWatch = new InputWatch({ supervisor, keeper, logs: installation.logs, onGrew, logger })
   const app = createApi(daemon, logger)
   const server = createAdaptorServer({ fetch: async (request) => await idle.during(app.fetch(request)) })
   server.listen({ fd: apiDescriptor })
+  const happened = collectWhenQuiet((error) => logger.log('warn', 'Cannot collect garbage', { error }))
+  journal.subscribe(null, happened)
+
+  // Commands are answered from here on, while the thread of the proxy starts.
+  if (ports === null) {
+    troubles.push(missingPorts(env[listenersVariable]))
+  } else {
+    proxy = new ProxyControl({
+      state,
+      names,
+      listeners: proxyListeners,
+      program: await proxyText,
+      authorities: installation.authorities,
+      rootsFile: trust.rootsFile,
+      isTrusted: (host) => trust.isTrusted(host),
+      aliases: () => aliases.ports,
+      logger,
+      describe: async (project, service) => await daemon.describeService(project, service),
+      onListening: () => supervisor.countRequests(),
+      onWanted: (project, service) => supervisor.requested(project, service),
+      onActivity: (project, service, activity) => supervisor.activity(project, service, activity),
+    })
+    proxy.refresh()
+  }
+  journal.subscribe(null, (event) => {
+    if ('project' in event) proxy?.changed(event.project)
+  })
+  onGrew((stream) => proxy?.changed(stream.slice(0, stream.indexOf('/'))))
+  await serveDns({ file: installation.dnsSetup, logger, onTrouble })
+}
+
+/** Why there is no proxy, and what to do about it. */
+function missingPorts(listed: string | undefined): string {
+  return listed === undefined
+    ? 'Services have no names: the keeper is of an older version. To replace it: locald server stop, then any command'
+    : 'Services have no names: a port for them cannot be had, and the log of the keeper says why'
 }
 
 /** The projects may differ; one that asks for little must not cost another its logs. */

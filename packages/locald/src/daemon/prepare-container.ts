@@ -5,7 +5,7 @@ import type { Command, CommandCheck, ContainerConfig } from '../config/config.ts
 import { shellWords } from '../lib/shell-words.ts'
 import type { InstancePlan } from '../plan/plan.ts'
 import type { Run } from '../supervisor/instance.ts'
-import type { Place } from '../supervisor/supervisor.ts'
+import type { Place } from '../supervisor/place.ts'
 import { tagOf } from './adoption.ts'
 
 export interface ContainerPreparation {

@@ -7,11 +7,14 @@ import { environmentFor } from '../plan/environment.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import { launchOf } from '../plan/launch.ts'
 import { planFor } from '../plan/plan-for.ts'
-import type { Environment, Plan } from '../plan/plan.ts'
+import type { OwnAddresses } from './own-addresses.ts'
+import type { Environment, Plan, ServicePlan } from '../plan/plan.ts'
 import { readEnvLayers } from '../plan/read-plan.ts'
+import { missingDirectory, siteArgv } from './site-build.ts'
 import { serviceArgv } from '../plan/service-argv.ts'
 import type { Run } from '../supervisor/instance.ts'
-import type { Place, PreparedCheck, Prepared } from '../supervisor/supervisor.ts'
+import type { Place } from '../supervisor/place.ts'
+import type { PreparedCheck, Prepared } from '../supervisor/supervisor-dependencies.ts'
 import { tagOf } from './adoption.ts'
 import { containerOrder } from './prepare-container.ts'
 import { defaultTerminalSize } from './terminal-size.ts'
@@ -29,6 +32,8 @@ export interface Preparation {
   readonly notifyAddress: (run: string) => string | null
   /** The same for a container, into which it is mounted; null where that cannot be. */
   readonly containerNotifyPath: (run: string) => string | null
+  /** What locald tells a service about itself and its names. */
+  readonly addresses: (plan: Plan, service: ServicePlan) => Promise<OwnAddresses>
   /** What may be kept of all logs together. */
   readonly logBytes: () => number
 }
@@ -43,15 +48,18 @@ export async function prepareRun(
   { siblings, ...preparation }: Preparation & { readonly siblings: Plan },
 ): Promise<Prepared> {
   const { service, instance, project } = place
-  const layers = await readLayers(place)
+  const [layers, port] = await Promise.all([readLayers(place), portFor(place, preparation)])
   if (!layers.ok) return layers
-  const port = await portFor(place, preparation)
   if (typeof port === 'string') return { ok: false, reason: port }
   const plan = port === instance.port ? siblings : withPort(siblings, service.name, instance.instance, port)
   const address = service.config.container === undefined ? preparation.notifyAddress(run.id) : null
   const seen = { ...place, project: { ...project, plan } }
-  const environment = environmentOf(seen, layers.layers, preparation.shells, address)
-  const { command, healthCheck } = launchOf(plan, service, environment)
+  const own = {
+    ...(await preparation.addresses(plan, service)),
+    ...(address === null ? {} : { notifySocket: address }),
+  }
+  const environment = environmentOf(seen, layers.layers, preparation.shells, own)
+  const { command, healthCheck } = launchOf(plan, service, environment, own.caBundle)
   const env = variablesOf(environment)
   const check = { env: withoutNotify(env), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
   const log: LogTarget = {
@@ -79,6 +87,11 @@ export async function prepareRun(
       return { ok: false, reason: error instanceof Error ? error.message : String(error) }
     }
   }
+  const { site } = service.config
+  if (site !== undefined && command === undefined) {
+    const missing = await missingDirectory(site.path)
+    return missing === null ? { ok: true, port, check, order: null } : { ok: false, reason: missing }
+  }
   if (command === undefined) return { ok: false, reason: 'it has no command' }
   return {
     ok: true,
@@ -87,7 +100,7 @@ export async function prepareRun(
     order: {
       run: run.id,
       tag: { ...tagOf(plan, service, instance, run, port) },
-      argv: serviceArgv(command, service.config),
+      argv: site === undefined ? serviceArgv(command, service.config) : siteArgv(command, site.path),
       cwd: service.config.workdir,
       env,
       tty: service.config.tty ? defaultTerminalSize : null,
@@ -105,7 +118,7 @@ export async function prepareRun(
 
 /** For a run that is there already: its check with its references replaced. */
 export async function prepareCheck(place: Place, siblings: Plan, shells: Shells): Promise<PreparedCheck> {
-  const layers = await readEnvLayers(siblings.config)
+  const layers = await readEnvLayers(siblings.config, [place.service.config])
   const environment = environmentOf({ ...place, project: { ...place.project, plan: siblings } }, layers, shells)
   const { healthCheck } = launchOf(siblings, place.service, environment)
   return { env: variablesOf(environment), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
@@ -122,7 +135,7 @@ async function readLayers(
   place: Place,
 ): Promise<{ readonly ok: true; readonly layers: Layers } | { readonly ok: false; readonly reason: string }> {
   try {
-    return { ok: true, layers: await readEnvLayers(place.project.plan.config) }
+    return { ok: true, layers: await readEnvLayers(place.project.plan.config, [place.service.config]) }
   } catch (error) {
     // The user's file, found unreadable when it was needed: a reason for this service not to start.
     if (error instanceof LocaldError) return { ok: false, reason: error.message }
@@ -169,11 +182,10 @@ function environmentOf(
   { project, instance }: Place,
   layers: Layers,
   shells: Shells,
-  address: string | null = null,
+  own: OwnAddresses & { readonly notifySocket?: string } = {},
 ): Environment {
   const shell = shells.of(project.plan.id)
-  const notify = address === null ? {} : { notifySocket: address }
-  return environmentFor(project.plan, instance, { layers, shell, flags: project.flags, ...notify }).variables
+  return environmentFor(project.plan, instance, { layers, shell, flags: project.flags, ...own }).variables
 }
 
 function notifyOrder(address: string, watchdogMs: number | undefined): NotifyOrder {

@@ -48,8 +48,16 @@ export class Registry implements RegistryControl {
 
   /** Forgets projects whose configuration file is gone, with their logs. What runs or is pinned stays. */
   async clean(): Promise<RegistryList> {
+    return await this.#forget(this.list().projects.filter(({ missing }) => missing))
+  }
+
+  async forget(id: string): Promise<RegistryList> {
+    return await this.#forget(this.list().projects.filter((entry) => entry.id === id))
+  }
+
+  async #forget(candidates: readonly RegistryEntry[]): Promise<RegistryList> {
     const { supervisor, shells, installation } = this.#parts
-    const gone = this.list().projects.filter(({ id, missing, pinned }) => missing && !pinned && supervisor.forget(id))
+    const gone = candidates.filter(({ id, pinned }) => !pinned && supervisor.forget(id))
     for (const { id } of gone) {
       shells.forget(id)
       await rm(join(installation.logs, id), { recursive: true, force: true })

@@ -1,5 +1,6 @@
 // Watches the files of a service that asked for it.
-import type { FileReport, Place } from '../supervisor/supervisor.ts'
+import type { Place } from '../supervisor/place.ts'
+import type { FileReport } from '../supervisor/supervisor-dependencies.ts'
 
 /**
  * Patterns are relative to the project's root. `since`: its run knows files as they were then, milliseconds since the epoch.

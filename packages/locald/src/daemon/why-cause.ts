@@ -70,10 +70,11 @@ export function causeOf(facts: WhyFacts, rival: Rival | null): Cause {
         advice: [`End ${held}, or choose another port (${placeOf(facts)})`, `Start it: locald up ${service.name}`],
       }
     }
+    case 'idle':
+      return { evidence: null, advice: [`Start it now: locald up ${service.name}`] }
     case 'waiting':
     case 'stopping':
     case 'completed':
-    case 'idle':
       return { evidence: null, advice: [] }
     default:
       return { evidence: null, advice: [logs] }
@@ -123,7 +124,7 @@ function endedCause(facts: WhyFacts, rival: Rival | null, { logs, again }: Steps
   }
 }
 
-/** For what cannot be spawned; the reason says it all. */
+/** Where the reason says it all: what could not be spawned, or was ended by the kernel. */
 function refusalAdvice(facts: WhyFacts, reason: string): string | null {
   if (reason.startsWith('The command "')) return commandAdvice(/^The command "([^"]*)"/u.exec(reason)?.[1] ?? '', facts)
   if (reason.startsWith('The working directory "'))
@@ -137,6 +138,8 @@ function refusalAdvice(facts: WhyFacts, reason: string): string | null {
     return `Correct the command or the entrypoint (${placeOf(facts)}): they are looked for in the image`
   if (/^(?:no Docker engine|this user may not use the Docker engine|the Docker engine at)/u.test(reason))
     return `Start an engine, or name another one: DOCKER_HOST`
+  if (/out of memory/u.test(reason))
+    return 'Give it more memory: the limit is that of the container, of the engine (docker info), or of the machine that the engine runs on'
   if (/^port \d+ is held by/u.test(reason)) return `End that process, or choose another port (${placeOf(facts)})`
   return null
 }

@@ -1,6 +1,6 @@
 import type { ServiceSnapshot, ServiceState } from '@locald/protocol'
 import { expect, test } from 'vitest'
-import { chainFrom } from './why-chain.ts'
+import { chainFrom, stateReason } from './why-chain.ts'
 
 function snapshot(name: string, state: ServiceState, more: Partial<ServiceSnapshot> = {}): ServiceSnapshot {
   return {
@@ -65,4 +65,8 @@ test('chainFrom() follows what a service failed with, unless that is well again'
 
 test('chainFrom() ends in a circle', () => {
   expect(labels('a', waiting('a', 'b'), waiting('b', 'a'))).toEqual(['a', 'b'])
+})
+
+test('stateReason() says what starts what is idle', () => {
+  expect(stateReason(snapshot('web', 'idle'))).toMatch(/first request/u)
 })

@@ -85,6 +85,7 @@ export function stateReason(snapshot: ServiceSnapshot): string {
   if (health.status === 'unhealthy' || health.status === 'starting') {
     return health.message ?? `no answer from its ${health.source ?? 'health'} check yet`
   }
+  if (state === 'idle') return 'nothing uses it; the first request, or a service that needs it, starts it'
   if (state === 'stopped') return exit === null ? 'it has not been started' : `it was stopped (${exit.reason})`
   return exit?.reason ?? health.message ?? state
 }

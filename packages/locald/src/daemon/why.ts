@@ -112,6 +112,7 @@ function probeOf({ service, snapshot, instance, lastCheck }: WhyFacts): WhyAnswe
 
 function inferredProbe({ config }: ServicePlan): string {
   if (config.type === 'task') return 'It is healthy when it exits with code 0'
+  if (config.site !== undefined) return 'It is healthy when its directory is there, after its build if it has one'
   if (config.container !== undefined) {
     const otherwise = config.listening === 'must' ? 'something listens on its port inside' : 'it has run for 1 s'
     return `It is healthy when the HEALTHCHECK of its image says so; without one, when ${otherwise}`

@@ -1,0 +1,46 @@
+// The proxy's entry point, built into dist/proxy.cjs and run as a thread by the daemon.
+import type { SecureContext } from 'node:tls'
+import { parentPort, workerData } from 'node:worker_threads'
+import { Authorities } from '../certificates/authorities.ts'
+import { LeafCache } from '../certificates/leaf-cache.ts'
+import { runProxy } from '../proxy/run-proxy.ts'
+import type { FromProxy, ProxyThreadData, ToProxy } from '../proxy/messages.ts'
+
+if (parentPort === null) throw new Error('The proxy runs as a thread of the daemon')
+const port = parentPort
+
+// One connection's fault must not end those of all others: it is told, and the thread goes on.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    const stack = error instanceof Error ? error.stack : String(error)
+    port.postMessage({ type: 'log', level: 'error', message: 'The proxy met an unexpected error', fields: { stack } })
+  })
+}
+
+const data = workerData as ProxyThreadData // given by proxy-thread.ts
+const tell = (message: string, fields: Record<string, unknown> = {}): void => {
+  port.postMessage({ type: 'log', level: 'warn', message, fields })
+}
+const authorities = Authorities.open(data.authorities, { onWarning: tell })
+const certificates = new LeafCache(authorities, {
+  onRenewalFailed: (host, error) => tell('Cannot renew a certificate', { host, error: String(error) }),
+})
+
+let ensuring = Promise.resolve()
+const ensure = async (suffixes: readonly string[]): Promise<void> => {
+  try {
+    await authorities.ensure(suffixes)
+  } catch (error) {
+    tell('Cannot make a certificate authority', { suffixes, error: String(error) })
+  }
+  port.postMessage({ type: 'ensured', suffixes } satisfies FromProxy)
+}
+port.on('message', (message: ToProxy) => {
+  if (message.type === 'ensure') ensuring = ensuring.then(() => ensure(message.suffixes))
+})
+const contextFor = async (host: string): Promise<SecureContext> => {
+  await ensuring
+  return await certificates.contextFor(host)
+}
+
+void runProxy({ port, data, contextFor })
