@@ -1,8 +1,8 @@
 // The commands, as data: help, parsing and dispatch all read this one table.
 import type { ArgumentSpec, CommandSpec, OptionSpec } from './command.ts'
-import { status } from './commands/status.ts'
+import { json } from './common-options.ts'
+import { quickCommand } from './quick-command.ts'
 
-const json: OptionSpec = { name: 'json', summary: 'Print JSON, for scripts' }
 const services: ArgumentSpec = { name: 'SERVICE', repeat: true }
 const service: ArgumentSpec = { name: 'SERVICE', required: true }
 const project: ArgumentSpec = { name: 'PROJECT' }
@@ -66,16 +66,7 @@ export const commands: readonly CommandSpec[] = [
     examples: [['locald restart web', 'web alone']],
     load: async () => (await import('./commands/restart.ts')).restart,
   },
-  {
-    name: 'status',
-    aliases: ['ps'],
-    summary: 'Show services, their health and their addresses',
-    details: ['Outside of a project: all projects. Never starts the daemon.'],
-    options: [{ name: 'all', short: 'a', summary: 'All projects, also inside of one' }, json],
-    examples: [['locald status --json', 'for scripts']],
-    // Always there: of all commands, this one has to be fast.
-    load: () => Promise.resolve(status),
-  },
+  quickCommand,
   {
     name: 'logs',
     summary: 'Show the recorded output of services',
@@ -125,6 +116,39 @@ export const commands: readonly CommandSpec[] = [
     load: async () => (await import('./commands/run.ts')).run,
   },
   {
+    name: 'try',
+    summary: 'Run a command with a port and a URL, without any configuration',
+    details: [
+      'Gives it PORT, and flags where a framework does not look at that: Vite, Next.js, Astro, Angular and others, through scripts of package.json too. Where it listens otherwise is found out.',
+      'Ctrl-C stops it. On a terminal it then asks whether to keep the command in locald.toml. The exit code is that of the command; 125 when locald failed.',
+    ],
+    options: [
+      { name: 'name', value: 'NAME', summary: 'Serve it as NAME.localhost; the name of the directory when not given' },
+      { name: 'save', summary: 'Keep it in locald.toml without asking, once it has been healthy' },
+      env,
+    ],
+    verbatimAfter: 0,
+    examples: [
+      ['locald try npm run dev', 'a URL for it'],
+      ["locald try --name api 'node server.js | tee log'", 'a line of a shell, as api.localhost'],
+    ],
+    load: async () => (await import('./commands/try.ts')).tryCommand,
+  },
+  {
+    name: 'alias',
+    summary: 'Give a host name to something that locald does not run',
+    details: [
+      'NAME without a dot is NAME.localhost. It is kept until it is removed; a project that has the name goes first. Without NAME: all there are.',
+    ],
+    args: [{ name: 'NAME' }, { name: 'PORT' }],
+    options: [{ name: 'remove', summary: 'Remove it' }, json],
+    examples: [
+      ['locald alias grafana 3000', 'grafana.localhost leads to port 3000'],
+      ['locald alias grafana --remove', 'not any more'],
+    ],
+    load: async () => (await import('./commands/alias.ts')).alias,
+  },
+  {
     name: 'env',
     summary: 'Print the environment of a service',
     args: [service],
@@ -138,6 +162,31 @@ export const commands: readonly CommandSpec[] = [
     options: [json],
     examples: [['locald ports', 'ports of this project']],
     load: async () => (await import('./commands/ports.ts')).ports,
+  },
+  {
+    name: 'url',
+    summary: 'Print the address of a service that works right now',
+    details: [
+      'By name if that works, else the direct one. Without SERVICE: of the one that has the name of the project. With --json also the direct address, and the file with the certificates to trust.',
+    ],
+    args: [{ name: 'SERVICE' }],
+    options: [json],
+    examples: [
+      ['locald url api', 'http://api.shop.localhost:8080'],
+      ['locald url api --json', 'for scripts'],
+    ],
+    load: async () => (await import('./commands/url.ts')).url,
+  },
+  {
+    name: 'open',
+    summary: 'Open a service in the browser, once it is healthy',
+    details: [
+      'Without SERVICE: the one that has the name of the project. Where there is no browser it prints the address. Starts nothing but what starts on request.',
+    ],
+    args: [{ name: 'SERVICE' }],
+    options: [timeout],
+    examples: [['locald open', 'the project in the browser']],
+    load: async () => (await import('./commands/open.ts')).open,
   },
   {
     name: 'check',
@@ -197,6 +246,84 @@ export const commands: readonly CommandSpec[] = [
     options: [{ name: 'provenance', summary: 'Say where each value comes from' }, json],
     examples: [['locald config show --provenance', 'each setting with its place']],
     load: async () => (await import('./commands/config-show.ts')).configShow,
+  },
+  {
+    name: 'doctor',
+    summary: 'Look for what is wrong with this machine or this installation',
+    details: [
+      'Each finding says why it matters and which command mends it. Starts and changes nothing. Exits 1 when there is an error or a warning.',
+    ],
+    options: [json],
+    examples: [['locald doctor', 'when a name does not open, or anything else is odd']],
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
+    name: 'admin setup',
+    summary: 'Let locald use ports 80 and 443: the one step that needs root',
+    details: [
+      'Shows what it is going to change, makes it by sudo, and then tries it. A file for sysctl lets every user open ports from 80 up; nothing of locald runs as root.',
+      'With --dns, systemd-resolved asks the DNS server of locald for names below a suffix of your own.',
+    ],
+    options: [
+      { name: 'dry-run', summary: 'Show the changes and make none' },
+      { name: 'undo', summary: 'Put everything back as it was' },
+      {
+        name: 'dns',
+        value: 'SUFFIX',
+        repeat: true,
+        summary: 'Names below SUFFIX lead to this machine, such as "test"',
+      },
+      { name: 'dns-port', value: 'PORT', summary: 'Port of the DNS server on 127.0.0.1; 15353 when not given' },
+      { name: 'yes', short: 'y', summary: 'Ask nothing' },
+      { name: 'apply', summary: 'Only make the changes, as root: what sudo is called with' },
+    ],
+    examples: [
+      ['locald admin setup --dry-run', 'what it would change'],
+      ['locald admin setup --dns test', 'ports, and https://shop.test'],
+      ['locald admin setup --undo', 'everything as before'],
+    ],
+    load: async () => (await import('./commands/admin-setup.ts')).adminSetup,
+  },
+  {
+    name: 'admin sync-hosts',
+    summary: 'Write the names of services to the hosts file',
+    details: [
+      'For programs that do not resolve names below localhost by themselves, and for other names. They stand in a marked block; the rest of the file stays as it is. Calls sudo where it has to.',
+      'Without HOST all names that are in use.',
+    ],
+    args: [{ name: 'HOST', repeat: true }],
+    options: [
+      { name: 'dry-run', summary: 'Show the changes and make none' },
+      { name: 'remove', summary: 'Remove the block' },
+      { name: 'hosts-file', value: 'PATH', summary: 'Another file than /etc/hosts' },
+      { name: 'quiet', short: 'q', summary: 'Do not list the names' },
+    ],
+    examples: [
+      ['locald admin sync-hosts', 'after a project was added'],
+      ['locald admin sync-hosts --remove', 'as if there had never been any'],
+    ],
+    load: async () => (await import('./commands/admin-sync-hosts.ts')).adminSyncHosts,
+  },
+  {
+    name: 'trust',
+    summary: "Make browsers and the system trust locald's certificates",
+    details: [
+      'Adds the certificate authority of this installation to the store of the system, which needs root once, and to those of Firefox and Chromium; then proves with a handshake in each that it is trusted. Addresses become https when all of them do.',
+      'It can be run again at any time, and changes only what is missing. Nothing is asked when there is no terminal.',
+    ],
+    options: [
+      { name: 'uninstall', summary: 'Remove from every store what this command has added' },
+      { name: 'browsers-only', summary: 'Leave the store of the system alone, and be content without it' },
+      { name: 'system-only', summary: 'Leave the stores of browsers alone, and be content without them' },
+      { name: 'dry-run', summary: 'Show what would be changed, and change nothing' },
+      json,
+    ],
+    examples: [
+      ['locald trust', 'everywhere'],
+      ['locald trust --browsers-only', 'where there is no root'],
+      ['locald trust --uninstall', 'takes it back'],
+    ],
+    load: async () => (await import('./commands/trust.ts')).trust,
   },
   {
     name: 'registry list',

@@ -5,13 +5,15 @@ import { errorKinds, exitCodes, LocaldError } from '@locald/protocol'
 import type { ProjectSelector } from '@locald/protocol'
 import { createApiClient } from '../client/api-client.ts'
 import type { ApiClient } from '../client/api-client.ts'
+import type { ServerStart } from '../client/ensure-server.ts'
+import { isListening } from '../client/is-listening.ts'
 import { checkSocketPath } from '../client/socket-path.ts'
 import { installationFor } from '../lib/installation.ts'
 import type { CommandContext, CommandSpec } from './command.ts'
-import { commands } from './commands.ts'
 import type { Output } from './output/output.ts'
 import { parseLine } from './parse-arguments.ts'
 import type { ParsedLine } from './parse-arguments.ts'
+import { quickCommand } from './quick-command.ts'
 import { isOlderVersion } from '../lib/version-order.ts'
 
 /** What the command line takes from the process that runs it. */
@@ -31,7 +33,8 @@ export interface MainOptions {
 export async function main(options: MainOptions): Promise<number> {
   let parsed: ParsedLine | null = null
   try {
-    parsed = parseLine(options.argv, commands)
+    const [first] = options.argv
+    parsed = parseLine(options.argv, first === quickCommand.name ? [quickCommand] : await allCommands())
     return await obey(options, parsed)
   } catch (thrown) {
     const error = await explained(thrown, options)
@@ -54,6 +57,10 @@ async function explained(error: unknown, { env }: MainOptions): Promise<unknown>
   return new LocaldError(code, message, { cause, hint: await whyUnreachable(installationFor(env)) })
 }
 
+async function allCommands(): Promise<readonly CommandSpec[]> {
+  return (await import('./commands.ts')).commands
+}
+
 async function obey(options: MainOptions, parsed: ParsedLine): Promise<number> {
   const { output, version } = options
   if (parsed.type === 'command') {
@@ -67,7 +74,10 @@ async function obey(options: MainOptions, parsed: ParsedLine): Promise<number> {
 async function helpText(parsed: Extract<ParsedLine, { type: 'help' }>, output: Output): Promise<string> {
   const { renderCommandHelp, renderHelp } = await import('./help.ts')
   const { style } = output.answer
-  return parsed.command === null ? renderHelp(commands, parsed.topic, style) : renderCommandHelp(parsed.command, style)
+  const shape = { style, width: output.answer.width() }
+  return parsed.command === null
+    ? renderHelp(await allCommands(), parsed.topic, shape)
+    : renderCommandHelp(parsed.command, shape)
 }
 
 function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'command' }>): CommandContext {
@@ -78,11 +88,14 @@ function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'c
     dir: cwd,
     ...(parsed.file === undefined ? {} : { file: resolve(cwd, parsed.file) }),
   }
-  const client = (): ApiClient => {
+  const client = (revive?: () => Promise<void>): ApiClient => {
     checkSocketPath(installation)
+    // Opens the stream of the answer once the first question is sent: it takes about as long as the daemon does.
+    setImmediate(() => output.answer.isTerminal)
     return createApiClient({
       socket: installation.apiSocket,
       onVersion: (daemonVersion) => noteVersion(daemonVersion, version, output),
+      ...(revive === undefined ? {} : { revive }),
     })
   }
   return {
@@ -95,12 +108,15 @@ function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'c
     output,
     now: () => Date.now(),
     isInteractive,
-    client,
+    client: () => client(),
     connect: async (again) => {
-      const { ensureServer } = await import('../client/ensure-server.ts')
-      const { keeperProgram } = options
-      await ensureServer({ installation, keeperProgram, env, ...(again === undefined ? {} : { again }) })
-      return client()
+      // Loaded when there is nobody: with a daemon that runs, it would be a good part of what a command takes.
+      const ensure = async (how: Pick<ServerStart, 'again'>): Promise<void> => {
+        const { ensureServer } = await import('../client/ensure-server.ts')
+        await ensureServer({ installation, keeperProgram: options.keeperProgram, env, ...how })
+      }
+      if (!(await isListening(installation))) await ensure(again === undefined ? {} : { again })
+      return client(async () => await ensure({}))
     },
     onInterrupt,
   }
@@ -113,7 +129,7 @@ function existingDirectory(directory: string): string {
 
 /** A newer daemon is right as it is: an older command line never asks to replace it. */
 function noteVersion(daemonVersion: string, ownVersion: string, output: Output): void {
-  if (!isOlderVersion(daemonVersion, ownVersion)) return
+  if (daemonVersion === ownVersion || !isOlderVersion(daemonVersion, ownVersion)) return
   const { style } = output.side
   output.note(
     `${style.yellow('warning:')} The daemon still runs version ${daemonVersion}, this is ${ownVersion}\n` +
@@ -122,7 +138,8 @@ function noteVersion(daemonVersion: string, ownVersion: string, output: Output):
 }
 
 function exitCodeFor(error: unknown, command: CommandSpec | null): number {
-  // What `run` returns is the command's own code; only this one says that locald failed.
-  if (command?.name === 'run' && !(error instanceof LocaldError && error.code === 'usage')) return exitCodes.runFailed
+  // What these return is the command's own code; only this one says that locald failed.
+  const isOthers = command?.name === 'run' || command?.name === 'try'
+  if (isOthers && !(error instanceof LocaldError && error.code === 'usage')) return exitCodes.runFailed
   return error instanceof LocaldError ? errorKinds[error.code].exit : exitCodes.failed
 }

@@ -146,6 +146,10 @@ type Token =
     }
 
 function tokenise(words: readonly string[], options: readonly OptionSpec[]): { readonly tokens: readonly Token[] } {
+  // Most lines have no option, and loading the parser takes longer than all of this.
+  if (!words.some((word) => word.startsWith('-'))) {
+    return { tokens: words.map((value, index) => ({ kind: 'positional', index, value })) }
+  }
   return parseArgs({
     args: [...words],
     options: Object.fromEntries(

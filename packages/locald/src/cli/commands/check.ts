@@ -4,10 +4,12 @@ import type { Diagnostic } from '@locald/protocol'
 import type { Config } from '../../config/config.ts'
 import type { FoundConfig } from '../../config/discover.ts'
 import { loadDocuments } from '../../config/load-config.ts'
+import { hostsOf } from '../../plan/host-names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { readPlan } from '../../plan/read-plan.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { configOptions } from '../offline-project.ts'
+import { renderHosts } from '../output/host-list.ts'
 import { countDiagnostics, renderDiagnostic, shortPath } from '../output/diagnostics.ts'
 
 interface Checked {
@@ -29,8 +31,9 @@ export async function check(context: CommandContext, call: Invocation): Promise<
     output.note(`${renderDiagnostic(diagnostic, { cwd: context.cwd, style: output.side.style }).join('\n')}\n`)
   }
   const count = countDiagnostics(checked.diagnostics)
-  if (isGood && checked.config !== null) output.print(summary(context, checked.config, count))
-  else output.note(count)
+  if (isGood && checked.config !== null) {
+    output.print([summary(context, checked.config, count), ...hostLines(context, checked.plan)].join('\n'))
+  } else output.note(count)
   return isGood ? exitCodes.ok : exitCodes.usage
 }
 
@@ -71,6 +74,7 @@ function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {
         service.dependsOn.map((dependency) => dependency.service),
       workdir: service.workdir,
       replicas: service.replicas,
+      hosts: plan === null ? [] : hostsOf(plan, service.name),
     })),
     diagnostics: diagnostics.map((diagnostic) => ({ ...diagnostic, hint: diagnostic.hint ?? null })),
   }
@@ -80,4 +84,8 @@ function summary({ cwd, output }: CommandContext, { file, name, services }: Conf
   const names = services.length === 0 ? 'no services' : services.map((service) => service.name).join(', ')
   const { style } = output.answer
   return `${style.green('✓')} ${shortPath(file, cwd)}: project "${name}" with ${names}${count === '' ? '' : ` (${count})`}`
+}
+
+function hostLines({ output }: CommandContext, plan: Plan | null): readonly string[] {
+  return plan === null ? [] : renderHosts(plan.hosts, output.answer.style).map((line) => `  ${line}`)
 }

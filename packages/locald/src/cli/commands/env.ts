@@ -1,6 +1,7 @@
 // `locald env`: the environment of a service, and where each value comes from.
 import { exitCodes, LocaldError } from '@locald/protocol'
 import type { EnvSource, EnvVariable } from '@locald/protocol'
+import { shellWord } from '../../lib/shell-text.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { shortPath } from '../output/diagnostics.ts'
 import { askOrElse } from '../without-daemon.ts'
@@ -27,7 +28,7 @@ export async function env(context: CommandContext, call: Invocation): Promise<nu
   const { style } = output.answer
   for (const variable of variables) {
     const origin = call.flag('explain') ? style.dim(`  # ${originOf(variable, context.cwd)}`) : ''
-    output.print(`${variable.name}=${quoted(variable.value)}${origin}`)
+    output.print(`${variable.name}=${quotedValue(variable.value)}${origin}`)
   }
   return exitCodes.ok
 }
@@ -52,6 +53,6 @@ function originOf({ source, file, line }: EnvVariable, cwd: string): string {
 }
 
 /** As it is where a shell and the env files of every dialect read it back alike; else in single quotes. */
-function quoted(value: string): string {
-  return /^[\w@%+=:,./-]*$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`
+function quotedValue(value: string): string {
+  return value === '' ? '' : shellWord(value)
 }

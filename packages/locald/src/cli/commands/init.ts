@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { exitCodes, LocaldError } from '@locald/protocol'
+import { isErrno } from '../../lib/errno.ts'
 import { initSourceFor, renderInit } from '../../config/init.ts'
 import type { InitService, InitSource } from '../../config/init.ts'
 import type { CommandContext, Invocation } from '../command.ts'
@@ -80,7 +81,7 @@ async function writeNew(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text, { flag: 'wx' })
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw alreadyThere(file)
+    if (isErrno(cause, 'EEXIST')) throw alreadyThere(file)
     throw cause
   }
 }

@@ -1,5 +1,5 @@
 import { exitCodes, LocaldError } from '@locald/protocol'
-import { isListening } from '../../client/ensure-server.ts'
+import { isListening } from '../../client/is-listening.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 
 /** `locald server start`: for those who do not want to wait for it later. */

@@ -2,9 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, LocaldError, projectEvent } from '@locald/protocol'
-import type { ProjectStatus } from '@locald/protocol'
+import type { ProjectStatus, ServiceProcesses } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
 import { livingKeeper } from '../../client/living-keeper.ts'
+import { aliveLines } from '../alive-lines.ts'
+import { AliveWatch } from '../alive-watch.ts'
 import type { CommandContext } from '../command.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
@@ -85,6 +87,7 @@ async function watchStopping(context: CommandContext, client: ApiClient): Promis
   const changes = new ChangeLines()
   let projects: readonly ProjectStatus[] = []
   let isFirst = true
+  using _alive = new AliveWatch({ ask: async () => await aliveOf(projects, client), onAlive: aliveLines(context) })
   for await (const event of client.events({}, { isOnce: true })) {
     projects = event.type === 'snapshot' ? event.projects : projectEvent(projects, event)
     if (isFirst) await client.stopServer()
@@ -98,4 +101,14 @@ async function watchStopping(context: CommandContext, client: ApiClient): Promis
     }
     isFirst = false
   }
+}
+
+/** Of every project of which something is being stopped. */
+async function aliveOf(projects: readonly ProjectStatus[], client: ApiClient): Promise<readonly ServiceProcesses[]> {
+  const stopping = projects.filter(({ services }) => services.some(({ state }) => state === 'stopping'))
+  const answers = stopping.map(async ({ project, root }) => {
+    const { services } = await client.processes({ dir: root }, [])
+    return services.map((each) => ({ ...each, service: `${project} ${each.service}` }))
+  })
+  return (await Promise.all(answers)).flat()
 }

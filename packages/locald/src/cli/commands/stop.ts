@@ -2,21 +2,15 @@
 import { existsSync } from 'node:fs'
 import { exitCodes } from '@locald/protocol'
 import type { ServiceSnapshot } from '@locald/protocol'
-import { isListening } from '../../client/ensure-server.ts'
+import { isListening } from '../../client/is-listening.ts'
+import { aliveLines } from '../alive-lines.ts'
 import { AliveWatch } from '../alive-watch.ts'
-import type { AliveWatchOptions } from '../alive-watch.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { formatDuration } from '../output/durations.ts'
-import { describeProcesses } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
-
-const firstLineMs = 1500
-const furtherLinesMs = 5000
-
-type AliveService = Parameters<AliveWatchOptions['onAlive']>[0][number]
 
 export async function stop(context: CommandContext, call: Invocation): Promise<number> {
   const { output, installation, now } = context
@@ -36,7 +30,8 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
   let killing: Promise<void> = Promise.resolve()
   using alive = new AliveWatch({
     ask: async () => (await client.processes(context.selector, call.args)).services,
-    onAlive: aliveLines(context),
+    // Where lines are drawn over, who is alive stands in them.
+    onAlive: output.isLive ? () => {} : aliveLines(context),
   })
   const result = await followOrder(context, client, {
     request: { ...request, now: call.flag('now') },
@@ -63,19 +58,6 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
   noteDependents(context, result, call.args)
   const wasUp = 'services' in before ? before.services.filter((snapshot) => !isDown(snapshot)) : []
   return reportStop(context, result, wasUp, now() - startedAt)
-}
-
-/** Where lines are not drawn over, one is worth its place when something has been alive for a while. */
-function aliveLines({ output, now }: CommandContext): (ending: readonly AliveService[]) => void {
-  const due = new Map<string, number>()
-  return (ending) => {
-    for (const { service, since, processes } of output.isLive ? [] : ending) {
-      const elapsed = now() - since
-      if (elapsed < (due.get(service) ?? firstLineMs)) continue
-      due.set(service, elapsed + furtherLinesMs)
-      output.note(`${service} still alive after ${formatDuration(elapsed)}: ${describeProcesses(processes)}`)
-    }
-  }
 }
 
 function isDown({ state }: ServiceSnapshot): boolean {

@@ -5,6 +5,7 @@ import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { definedVariables, durationOption, variableOptions } from '../option-values.ts'
+import { openLine } from '../output/open-line.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
@@ -52,7 +53,7 @@ function noteNextSteps({ output }: CommandContext, { services }: OrderResult): v
   const { style } = output.side
   const addresses = services.flatMap(({ url, state }) => (url === null || state !== 'running' ? [] : [url]))
   output.note('')
-  if (addresses.length > 0) output.note(`Open  ${addresses.map(style.cyan).join('  ')}`)
+  if (addresses.length > 0) output.note(openLine(addresses, style))
   output.note(`Logs  ${style.bold('locald logs -f')}`)
   output.note(`Stop  ${style.bold('locald stop')}`)
 }

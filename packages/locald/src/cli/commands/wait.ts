@@ -3,6 +3,7 @@ import { exitCodes, LocaldError, projectEvent } from '@locald/protocol'
 import type { ProjectStatus, ServiceSnapshot } from '@locald/protocol'
 import type { CommandContext, Invocation } from '../command.ts'
 import { matchServices } from '../match-services.ts'
+import { timeLimit } from '../../lib/time-limit.ts'
 import { durationOption } from '../option-values.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { describeService, isReady, isTroubled, labelIn } from '../output/service-words.ts'
@@ -19,8 +20,7 @@ export async function wait(context: CommandContext, call: Invocation): Promise<n
     throw new LocaldError('config_not_found', `Cannot wait for the services of "${file}": it has just appeared`)
   }
   matchServices(first, call.args) // Refuses unknown names before anything is waited for.
-  const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)
-  const result = await waitFor(context, first, { names: call.args, timeout })
+  const result = await waitFor(context, first, { names: call.args, timeoutMs })
   return report(context, call, result)
 }
 
@@ -32,17 +32,17 @@ interface Waited {
 async function waitFor(
   { output, now, selector, client }: CommandContext,
   first: ProjectStatus,
-  { names, timeout }: { readonly names: readonly string[]; readonly timeout: AbortSignal | undefined },
+  { names, timeoutMs }: { readonly names: readonly string[]; readonly timeoutMs: number | undefined },
 ): Promise<Waited> {
   const changes = new ChangeLines()
   const ending = new AbortController()
-  const signal = timeout === undefined ? ending.signal : AbortSignal.any([ending.signal, timeout])
+  using limit = timeLimit(timeoutMs ?? Infinity, ending.signal)
   let projects: readonly ProjectStatus[] = [first]
   const look = (): Waited => {
     const project = projects.find(({ id }) => id === first.id) ?? first
     return { project, services: matchServices(project, names) }
   }
-  for await (const event of client().events(selector, { signal })) {
+  for await (const event of client().events(selector, { signal: limit.signal })) {
     projects = event.type === 'snapshot' ? event.projects : projectEvent(projects, event)
     const waited = look()
     for (const snapshot of waited.services) {

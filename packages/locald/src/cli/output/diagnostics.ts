@@ -1,6 +1,7 @@
 // Faults of a configuration with their place: the line, and a mark under what is wrong in it.
 import { relative } from 'node:path'
 import type { Diagnostic } from '@locald/protocol'
+import { counted } from './counted.ts'
 import type { Style } from './style.ts'
 import { textWidth } from './text-width.ts'
 
@@ -52,10 +53,6 @@ export function countDiagnostics(diagnostics: readonly Diagnostic[]): string {
 export function shortPath(file: string, cwd: string): string {
   const short = relative(cwd, file)
   return short === '' || short.startsWith('..') ? file : short
-}
-
-function counted(count: number, noun: string): string {
-  return count === 0 ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** What stands before the fault, and the part of the line that is the fault; `column` counts UTF-16 units from 1. */

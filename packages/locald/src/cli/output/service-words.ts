@@ -40,6 +40,8 @@ export function describeService(snapshot: ServiceSnapshot, now: number): string 
       return describeScheduled(snapshot, now)
     case 'completed':
       return `completed${snapshot.ready_after_ms === null ? '' : ` after ${formatDuration(snapshot.ready_after_ms)}`}`
+    case 'idle':
+      return 'idle: starts when it is needed'
     case 'failed':
       return `failed${because(reason ?? exit?.reason)}`
     default:

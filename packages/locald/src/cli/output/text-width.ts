@@ -22,8 +22,6 @@ const wideRanges: readonly (readonly [number, number])[] = [
 
 const plainText = /^[\x20-\x7e]*$/
 const escapeSequences = /\x1b\[[0-9;]*m/g // oxlint-disable-line no-control-regex -- what it is about
-const emojiPresentation = /\p{Emoji_Presentation}|\ufe0f/u
-const combining = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]/u
 
 /** Columns that a text without line breaks takes; colours take none. */
 export function textWidth(text: string): number {
@@ -65,9 +63,9 @@ function* charactersOf(text: string): Generator<string> {
 }
 
 function characterWidth(character: string): number {
+  // These two stand in here, because the classes of characters in them are looked up when an expression is made.
+  if (/\p{Emoji_Presentation}|\ufe0f/u.test(character)) return 2
+  if (/^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]/u.test(character)) return 0
   const code = character.codePointAt(0) ?? 0
-  if (code >= 0x20 && code < 0x7f) return emojiPresentation.test(character) ? 2 : 1
-  if (combining.test(character)) return 0
-  if (emojiPresentation.test(character)) return 2
   return wideRanges.some(([from, to]) => code >= from && code <= to) ? 2 : 1
 }
