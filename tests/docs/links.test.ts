@@ -5,7 +5,9 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-const pages = ['.', 'docs', 'docs/decisions'].flatMap((directory) =>
+const examples = readdirSync(join(root, 'examples')).map((name) => join('examples', name))
+
+const pages = ['.', 'docs', 'docs/decisions', ...examples].flatMap((directory) =>
   readdirSync(join(root, directory))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(directory, name)),
@@ -25,7 +27,8 @@ test.each(present)('every path of the source that %s names exists', (page) => {
   const text = readFileSync(join(root, page), 'utf8')
   const whole = /`((?:packages|tests|scripts|examples|benchmarks|docs)\/[\w./-]+)`/gu
   // As ARCHITECTURE.md shortens them: below packages/locald/src.
-  const short = /`((?:api|bin|cli|client|config|daemon|events|health|keeper|lib|logs|plan|supervisor)\/[\w./-]*)`/gu
+  const short =
+    /`((?:admin|api|bin|certificates|cli|client|config|container|daemon|events|health|keeper|lib|logs|plan|proxy|supervisor|trust)\/[\w./-]*)`/gu
   const paths = [
     ...[...text.matchAll(whole)].map(([, path = '']) => path),
     ...[...text.matchAll(short)].map(([, path = '']) => join('packages/locald/src', path)),
@@ -39,4 +42,9 @@ test('docs/README.md names every page and docs/decisions/README.md every decisio
     const files = readdirSync(join(root, directory)).filter((name) => name.endsWith('.md') && name !== 'README.md')
     expect(files.filter((name) => !index.includes(`](${name})`))).toEqual([])
   }
+})
+
+test('docs/README.md names every example', () => {
+  const index = readFileSync(join(root, 'docs/README.md'), 'utf8')
+  expect(examples.filter((directory) => !index.includes(`](../${directory}/README.md)`))).toEqual([])
 })

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PortRow, ServiceSnapshot } from '@locald/protocol'
 import { describe, expect, test } from 'vitest'
-import { containersOf, docker, dockerEnv, whyNoDocker } from '../support/docker.ts'
+import { containersOf, docker, dockerEnv, limitsMemory, whyNoDocker } from '../support/docker.ts'
 import { createHarness } from '../support/harness.ts'
 import type { Harness, Project } from '../support/harness.ts'
+import { recordEngine } from '../support/record-engine.ts'
 import { startRegistry } from '../support/registry.ts'
 
 if (whyNoDocker !== null) process.stderr.write(`Containers are not tested: ${whyNoDocker}\n`)
@@ -165,6 +166,26 @@ health_check = { type = "log", pattern = "ready" }`,
     )
     expect(after.container?.id).not.toBe(before.container?.id)
     expect(after.exit).toMatchObject({ code: 137 })
+  })
+
+  test.skipIf(!limitsMemory())('that is killed for want of memory is reported as that', async () => {
+    await using harness = containerHarness()
+    const project = projectOf(
+      harness,
+      `[services.greedy]\n${image}\ncommand = "trap 'exec tail /dev/zero' USR2; echo ready; while :; do sleep 0.05; done"
+health_check = { type = "log", pattern = "ready" }\nrestart = "never"`,
+    )
+    await project.up()
+    const name = (await project.service('greedy')).container?.name ?? ''
+    docker('update', '--memory', '16m', '--memory-swap', '16m', name)
+    docker('kill', '--signal', 'USR2', name)
+    const failed = await project.waitFor('greedy', (service) => service.state === 'failed')
+    const reason = 'killed by SIGKILL: it was out of memory'
+    expect(failed).toMatchObject({ reason, exit: { code: null, signal: 'SIGKILL', reason } })
+    expect((await project.locald('status')).stdout).toContain('out of memory')
+    const why = (await project.locald('why', 'greedy')).stdout
+    expect(why.split('\n').slice(0, 3).join('\n')).toContain('out of memory')
+    expect(why).toContain('Give it more memory')
   })
 
   test('is left alone by `up` when nothing changed, and replaced when its image or command did', async () => {
@@ -373,6 +394,31 @@ stop_timeout = "0s"`,
     expect((await project.locald('why', 'web')).stdout).toContain('it is gone')
     docker('exec', name, 'touch', '/ok')
     await project.waitFor('web', (service) => service.health.status === 'healthy')
+  })
+
+  test("is the engine's own opinion once it is healthy: it is told of it, and not asked", async () => {
+    await using engine = await recordEngine(dockerEnv['DOCKER_HOST'] ?? '')
+    await using harness = createHarness({ DOCKER_HOST: engine.url })
+    const project = projectOf(
+      harness,
+      `[services.web]
+${image}
+command = "touch /ok; sleep 1000"
+health_check = { command = "test -e /ok", interval = "300ms", retries = 5 }
+stop_timeout = "0s"`,
+    )
+    await project.up()
+    const name = (await project.service('web')).container?.name ?? ''
+    const isHealthy = (): boolean => docker('inspect', '--format', '{{.State.Health.Status}}', name) === 'healthy'
+    while (!isHealthy()) await sleep(50)
+    await project.status()
+    const before = engine.requests.length
+    docker('exec', name, 'rm', '/ok')
+    // After five checks of the engine's, more than a second later.
+    await project.waitFor('web', (service) => service.health.status === 'unhealthy')
+    const asked = engine.requests.slice(before)
+    expect(asked.filter((line) => line.includes('/exec'))).toEqual([])
+    expect(asked.length).toBeLessThanOrEqual(3)
   })
 
   test('is a listener inside, not the published port, which accepts at once', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EnvVariable, ProjectStatus } from '@locald/protocol'
 import { expect, test } from 'vitest'
+import { curl } from '../support/curl.ts'
 import { createHarness } from '../support/harness.ts'
 
 /** What `status` says of each service, as far as these tests look at it. */
@@ -166,12 +167,41 @@ test('examples/dependency-test starts each service when what it needs is able to
   expect((await project.service('api')).state).toBe('running')
 })
 
+test('examples/names-test leads each name to a server, a path of it, a site or what starts on request', async () => {
+  await using harness = createHarness()
+  const project = harness.example('names-test')
+  await project.up()
+  expect(summary(await project.status())).toEqual({
+    web: 'running healthy tcp',
+    api: 'running healthy tcp',
+    guide: 'running healthy process',
+    reports: 'idle none -',
+  })
+  expect(await project.lines('guide')).toContain('guide built')
+
+  const { proxy } = await harness.serverStatus()
+  const addressOf = (host: string): string => `http://${host}.localhost:${proxy?.http}`
+  const answers: readonly (readonly [string, string])[] = [
+    [addressOf('names-test'), `web answers /, at ${addressOf('names-test')}\n`],
+    [`${addressOf('names-test')}/api/users`, `api answers /users, at ${addressOf('api.names-test')}\n`],
+    [`${addressOf('api.names-test')}/users`, `api answers /users, at ${addressOf('api.names-test')}\n`],
+    [`${addressOf('reports.names-test')}/x`, `reports answers /x, at ${addressOf('reports.names-test')}\n`],
+  ]
+  for (const [address, body] of answers) expect(await curl(address)).toMatchObject({ status: 200, body })
+  expect((await curl(addressOf('guide.names-test'))).body).toContain('<h1>The guide</h1>')
+  expect((await project.service('reports')).state).toBe('running')
+  expect((await project.locald('url', 'guide')).stdout).toBe(`${addressOf('guide.names-test')}\n`)
+
+  expect((await project.locald('stop')).code).toBe(0)
+  expect((await curl(addressOf('names-test'))).status).toBe(503)
+})
+
 test('the locald.toml of this repository serves its documentation', async () => {
   await using harness = createHarness()
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const up = await harness.locald(['up'], { cwd: root })
   expect(up.code).toBe(0)
   const status = (await harness.locald(['status', '--json'], { cwd: root })).json<ProjectStatus>()
-  const answer = await fetch(`${status.services[0]?.url}/ARCHITECTURE.md`)
+  const answer = await fetch(`http://127.0.0.1:${status.services[0]?.port}/ARCHITECTURE.md`)
   expect(await answer.text()).toBe(readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8'))
 })

@@ -1,5 +1,5 @@
 // A daemon of today under the keeper of the first version, which may have been running ever since.
-import { cpSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServiceSnapshot } from '@locald/protocol'
@@ -8,17 +8,14 @@ import { daemonPid, isRunning, keeperPid } from '../chaos/processes.ts'
 import { startCli } from '../support/cli.ts'
 import type { CliResult } from '../support/cli.ts'
 import { createHarness } from '../support/harness.ts'
+import { installCopy } from '../support/installed-copy.ts'
 
-const packageDirectory = fileURLToPath(new URL('../../packages/locald', import.meta.url))
 const firstKeeper = fileURLToPath(new URL('first-keeper/keeper.cjs.txt', import.meta.url))
 
 test('the daemon takes over from the first keeper, restarts under it, and stops everything', async () => {
   await using harness = createHarness()
   const installed = join(harness.home, '../first')
-  for (const part of ['bin', 'dist', 'package.json']) {
-    cpSync(join(packageDirectory, part), join(installed, part), { recursive: true })
-  }
-  symlinkSync(join(packageDirectory, '../../node_modules'), join(installed, 'node_modules'))
+  const command = installCopy(installed)
   cpSync(firstKeeper, join(installed, 'dist/keeper.cjs'))
   const project = harness.project({
     'locald.toml': `[services.web]
@@ -34,7 +31,7 @@ command = "sleep 1.5; exit 3"
 `,
   })
   const locald = (...args: readonly string[]): Promise<CliResult> =>
-    startCli(args, { cwd: project.directory, env: harness.env, command: join(installed, 'bin/locald.js') }).ended
+    startCli(args, { cwd: project.directory, env: harness.env, command }).ended
   expect(await locald('up')).toMatchObject({ code: 0 })
   expect(readFileSync(join(harness.home, 'state/keeper.log'), 'utf8')).toContain('The keeper is ready')
   const keeper = keeperPid(harness.home)

@@ -1,5 +1,6 @@
 // A real full disk under everything that locald writes.
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createHarness } from '../support/harness.ts'
 import type { Project } from '../support/harness.ts'
@@ -69,6 +70,8 @@ test.skipIf(isSkipped)(
     expect(other.stdout).toBe('still here\n')
     expect((await project.service('counter')).pid).toBe(pid)
 
+    // The flood would fill the freed disk as well, within seconds, and make a second gap.
+    rmSync(join(project.directory, 'flood'))
     disk.free()
     await until(async () => ((await project.status()).warnings.length === 0 ? true : null))
     const after = await until(async () => {

@@ -127,6 +127,49 @@ depends_on = ["db"]
   await project.waitFor('web', (s) => s.health.status === 'healthy')
 })
 
+test('a service that opens its port long before it can serve is healthy when its check says so, and not before', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'api.mjs': `import { createServer } from 'node:http'
+let canServe = false
+createServer((request, response) => {
+  console.log(request.url + (canServe ? ' served' : ' refused'))
+  response.writeHead(canServe ? 200 : 503).end()
+}).listen(process.env.PORT, '127.0.0.1', () => {
+  console.log('listens')
+  setTimeout(() => { canServe = true }, 3000)
+})
+`,
+    'web.mjs': `const { status } = await fetch(process.env.API + '/web')
+console.log('api answers ' + status)
+setInterval(() => undefined, 1000)
+`,
+    'locald.toml': `[services.api]
+command = "exec node api.mjs"
+health_check = { type = "http", path = "/health" }
+[services.web]
+type = "worker"
+command = "exec node web.mjs"
+env = { API = "http://127.0.0.1:\${services.api.port}" }
+depends_on = [{ service = "api", condition = "healthy" }]
+`,
+  })
+  await harness.locald(['server', 'start'])
+  await using watch = harness.watch()
+  await project.up()
+  await watch.waitFor(({ events }) => events.find((e) => e.type === 'service.healthy' && e.service === 'web'))
+  const order = watch.events.flatMap((event) =>
+    event.type === 'service.spawned' || event.type === 'service.healthy' ? [`${event.service} ${event.type}`] : [],
+  )
+  expect(order).toEqual(['api service.spawned', 'api service.healthy', 'web service.spawned', 'web service.healthy'])
+  const lines = await project.lines('api')
+  const served = lines.indexOf('/health served')
+  expect(lines.slice(0, served)).toEqual(['listens', ...lines.slice(1, served).map(() => '/health refused')])
+  expect(served).toBeGreaterThan(1)
+  expect(lines.indexOf('/web served')).toBeGreaterThan(served)
+  expect(await project.lines('web')).toEqual(['api answers 200'])
+})
+
 test('a check that takes longer than its timeout has failed', async () => {
   await using harness = createHarness()
   const project = harness.project({

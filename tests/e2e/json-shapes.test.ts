@@ -1,9 +1,12 @@
 // What scripts rely on: the keys and types of everything that --json prints, with a daemon and without one.
 import type {
+  AliasEntry,
   AllProjects,
   Diagnostic,
+  DoctorReport,
   EnvVariable,
   ErrorBody,
+  Finding,
   LogLine,
   OrderAccepted,
   OrderEnded,
@@ -16,9 +19,17 @@ import type {
   ServiceEvent,
   ServiceExit,
   ServiceSnapshot,
+  TrustAuthority,
+  TrustPlanStep,
+  TrustRemoval,
+  TrustReport,
+  TrustStoreName,
+  TrustStoreReport,
   UnmetDependency,
+  UrlAnswer,
   WhyAnswer,
 } from '@locald/protocol'
+import { findingIds } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { createHarness } from '../support/harness.ts'
@@ -182,6 +193,7 @@ const check = z.strictObject({
       depends_on: z.array(text),
       workdir: text,
       replicas: z.int().min(1),
+      hosts: z.array(text),
     }),
   ),
   diagnostics: z.array(diagnostic),
@@ -201,15 +213,87 @@ const configShow = z.strictObject({
       }),
     )
     .min(1),
+  hosts: z.array(
+    z.strictObject({
+      host: text,
+      rules: z.array(z.strictObject({ prefix: z.string().startsWith('/'), service: text, strip_prefix: z.boolean() })),
+    }),
+  ),
 })
 
 const part = z.strictObject({ pid: z.int().positive(), version: text, started_at: time })
 const server = z.strictObject({
   daemon: part.nullable(),
   keeper: part.nullable(),
-  proxy: z.null(),
+  proxy: z.strictObject({ http: count, https: count }).nullable(),
   warnings: z.array(text).optional(),
 } satisfies Keys<ServerStatus>)
+
+const trustPlan = z
+  .array(z.strictObject({ title: text, lines: z.array(text) } satisfies Keys<TrustPlanStep>))
+  .optional()
+const trustReport = z.strictObject({
+  trusted: z.boolean(),
+  scope: z.enum(['all', 'browsers', 'system']),
+  authorities: z.array(
+    z.strictObject({
+      fingerprint: z.string().length(64),
+      name: text,
+      suffixes: z.array(text),
+      expires_at: time,
+      file: text,
+      trusted: z.boolean(),
+    } satisfies Keys<TrustAuthority>),
+  ),
+  stores: z.array(
+    z.strictObject({
+      id: text,
+      kind: z.enum(['system', 'nss', 'keychain']),
+      label: text,
+      path: text,
+      trusted: z.boolean(),
+      reason: text.nullable(),
+      fix: text.nullable(),
+    } satisfies Keys<TrustStoreReport>),
+  ),
+  plan: trustPlan,
+} satisfies Keys<TrustReport>)
+const trustStoreName = { id: text, label: text, path: text } satisfies Keys<TrustStoreName>
+const trustRemoval = z.strictObject({
+  removed: z.array(z.strictObject(trustStoreName)),
+  left: z.array(z.strictObject({ ...trustStoreName, reason: text.nullable() })),
+  authorities: text,
+  plan: trustPlan,
+} satisfies Keys<TrustRemoval>)
+
+const url = z.strictObject({
+  url: z.url().nullable(),
+  direct: z.url().nullable(),
+  ca: z.string().startsWith('/').nullable(),
+} satisfies Keys<UrlAnswer>)
+
+const alias = z.strictObject({
+  host: text,
+  port: z.int().min(1).max(65_535),
+  url: z.url().nullable(),
+  project: text.nullable(),
+} satisfies Keys<AliasEntry>)
+const aliases = z.strictObject({ aliases: z.array(alias) })
+
+const doctor = z.strictObject({
+  ok: z.boolean(),
+  findings: z
+    .array(
+      z.strictObject({
+        id: z.enum(findingIds),
+        severity: z.enum(['ok', 'note', 'warning', 'error']),
+        message: text,
+        explanation: text.nullable(),
+        fix: text.nullable(),
+      } satisfies Keys<Finding>),
+    )
+    .min(1),
+} satisfies Keys<DoctorReport>)
 
 const registryEntry = z.strictObject({
   id: text,
@@ -330,6 +414,7 @@ test('every answer with --json has the keys that the documentation and the proto
   expectShape(ports, await shop.locald('ports', '--json'))
   expectShape(why, await shop.locald('why', 'jobs', '--json'))
   expectShape(server, await shop.locald('server', 'status', '--json'))
+  expectShape(aliases, await shop.locald('alias', '--json'))
   expectShape(projects, await shop.locald('stop', '--json'))
 
   expectShape(project, await shop.locald('up', '--no-wait', 'api', '--json'))
@@ -342,6 +427,18 @@ test('every answer with --json has the keys that the documentation and the proto
   expectShape(ports, await shop.locald('ports', '--json'))
   for (const service of ['api', 'jobs', 'broken', 'late']) expectShape(why, await shop.locald('why', service, '--json'))
   expectShape(server, await shop.locald('server', 'status', '--json'))
+  expectShape(url, await shop.locald('url', 'api', '--json'))
+  expectShape(url, await shop.locald('url', 'jobs', '--json'))
+  expectShape(alias, await shop.locald('alias', 'grafana', '3000', '--json'))
+  expectShape(aliases, await shop.locald('alias', '--json'))
+  expectShape(
+    z.strictObject({ host: text, removed: z.literal(true) }),
+    await shop.locald('alias', 'grafana', '--remove', '--json'),
+  )
+  const examined = await shop.locald('doctor', '--json')
+  expectShape(doctor, examined, examined.json<DoctorReport>().ok ? 0 : 1)
+  expectShape(trustReport, await shop.locald('trust', '--dry-run', '--json'))
+  expectShape(trustRemoval, await shop.locald('trust', '--uninstall', '--dry-run', '--json'))
   expectShape(registry, await shop.locald('registry', 'list', '--json'))
   expectShape(registryEntry, await shop.locald('registry', 'pin', '--json'))
   expectShape(registryEntry, await shop.locald('registry', 'unpin', '--json'))
@@ -364,6 +461,8 @@ test('every refusal with --json is an error of the protocol, on stderr, on one l
     [['wait', 'nobody', '--json'], 4],
     [['logs', 'nobody', '--json'], 4],
     [['why', 'nobody', '--json'], 4],
+    [['url', 'nobody', '--json'], 4],
+    [['alias', 'grafana', 'nonsense', '--json'], 2],
     [['env', 'nobody', '--json'], 4],
     [['ports', '--json', '-f', 'missing.toml'], 2],
     [['events', '--json', '--file', 'missing.toml'], 2],

@@ -1,6 +1,7 @@
 // `locald logs` in all its ways, over the runs of a service.
 import { expect, test } from 'vitest'
 import { createHarness } from '../support/harness.ts'
+import { loc, openTerminal } from '../support/terminal.ts'
 import type { Project } from '../support/harness.ts'
 
 interface Line {
@@ -174,4 +175,14 @@ test('what goes to a terminal or a pipe cannot move the cursor, set a title or w
   await project.up()
   const { stdout } = await project.locald('logs', '--no-prefix', '--grep', 'abcd')
   expect(stdout).toBe('abcd\n')
+})
+
+test('colours reach a terminal as they were written, and no pipe', async () => {
+  await using harness = createHarness()
+  const project = harness.project(files)
+  await project.up('job')
+  await using terminal = openTerminal(`${loc} logs job --no-prefix`, { cwd: project.directory, env: harness.env })
+  await terminal.waitFor('\u001b[31mERROR\u001b[0m three')
+  await terminal.ended
+  expect((await project.locald('logs', 'job', '--no-prefix')).stdout).toContain('\nERROR three\n')
 })

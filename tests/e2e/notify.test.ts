@@ -339,20 +339,20 @@ test.runIf(isLinux)('EXTEND_TIMEOUT_USEC gives more time to start and to stop', 
 [services.patient]
 command = "exec python3 patient.py"
 health_check = { type = "notify" }
-start_timeout = "500ms"
-stop_timeout = "300ms"
+start_timeout = "2s"
+stop_timeout = "1s"
 `,
     'patient.py': python(`
 def stop(*_):
     for n in range(4):
-        say("EXTEND_TIMEOUT_USEC=600000\\nSTATUS=tidying up")
-        time.sleep(0.2)
+        say("EXTEND_TIMEOUT_USEC=3000000\\nSTATUS=tidying up")
+        time.sleep(0.4)
     open("tidy", "w").close()
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
 for n in range(5):
-    say("EXTEND_TIMEOUT_USEC=800000\\nSTATUS=step %d" % n)
-    time.sleep(0.25)
+    say("EXTEND_TIMEOUT_USEC=3000000\\nSTATUS=step %d" % n)
+    time.sleep(0.5)
 say("READY=1")
 while True: signal.pause()`),
   })
@@ -360,7 +360,7 @@ while True: signal.pause()`),
   await using watch = harness.watch()
   await project.up()
   expect(watch.events.some(({ type }) => type === 'service.unhealthy')).toBe(false)
-  expect((await project.service('patient')).ready_after_ms).toBeGreaterThan(1000)
+  expect((await project.service('patient')).ready_after_ms).toBeGreaterThan(2000)
   expect((await project.locald('stop')).code).toBe(0)
   expect(existsSync(join(project.directory, 'tidy'))).toBe(true)
   expect((await project.service('patient')).exit).toMatchObject({ code: 0, signal: null })

@@ -119,3 +119,33 @@ test('`server stop` ends services, daemon and keeper', async () => {
   expect((await project.locald('stop')).code).toBe(0)
   expect((await project.locald('status')).code).toBe(0)
 })
+
+test('what is asked while `server stop` is at work has its turn after it', async () => {
+  await using harness = createHarness()
+  const slow = `trap 'sleep 0.5; exit 0' TERM; echo ready; while :; do sleep 0.05; done`
+  const project = harness.project({
+    'locald.toml': `[services.slow]\ntype = "worker"\ncommand = ${JSON.stringify(slow)}\n`,
+  })
+  await project.up()
+  const before = await harness.serverStatus()
+  const stopping = project.start('server', 'stop')
+  await stopping.waitForOutput(/stopping/u)
+  const [up, start] = await Promise.all([project.locald('up'), project.locald('server', 'start')])
+  expect((await stopping.ended).code).toBe(0)
+  expect(up.stderr).not.toContain('error')
+  expect([up.code, start.code]).toEqual([0, 0])
+  expect(await project.service('slow')).toMatchObject({ state: 'running' })
+  expect((await harness.serverStatus()).keeper?.pid).not.toBe(before.keeper?.pid)
+})
+
+test('orders that come during `server restart` are carried out by whoever is next', async () => {
+  await using harness = createHarness()
+  const projects = Array.from({ length: 4 }, () =>
+    harness.project({ 'locald.toml': '[services.a]\ntype = "worker"\ncommand = "exec sleep 10000"\n' }),
+  )
+  await harness.locald(['server', 'start'])
+  const restarts = harness.locald(['server', 'restart'])
+  const ups = await Promise.all(projects.map((project) => project.locald('up')))
+  expect((await restarts).code).toBe(0)
+  expect(ups.map(({ code, stderr }) => [code, /error.*/u.exec(stderr)?.[0]])).toEqual(ups.map(() => [0, undefined]))
+})

@@ -19,7 +19,6 @@ test('examples/port-discovery-test: each is found where it listens', async () =>
   const stubborn = await project.service('stubborn')
   expect(stubborn).toMatchObject({
     port: found,
-    url: `http://127.0.0.1:${found}`,
     health: { status: 'healthy', source: 'tcp' },
   })
   expect(stubborn.warnings).toEqual([expect.stringContaining(`\`port = ${found}\``)])

@@ -17,6 +17,7 @@ import { expect, test } from 'vitest'
 import { startCli } from '../support/cli.ts'
 import type { CliResult } from '../support/cli.ts'
 import { createHarness } from '../support/harness.ts'
+import { installForOthers } from '../support/installed-copy.ts'
 import { findLeftovers } from '../support/leftovers.ts'
 import { loc, openTerminal } from '../support/terminal.ts'
 
@@ -71,6 +72,18 @@ test('`stop --now` does not ask', async () => {
   expect(performance.now() - asked).toBeLessThan(5000)
   expect((await project.service('deaf')).exit).toMatchObject({ signal: 'SIGKILL' })
   expect(findLeftovers({ directory: project.directory })).toEqual([])
+})
+
+test('`server stop` says who is still alive, too', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': deaf })
+  await project.up()
+  const { pid } = await project.service('deaf')
+  const stop = project.start('server', 'stop')
+  const [line] = await stop.waitForOutput(/deaf still alive after \d.*$/mu)
+  expect(line).toContain(`pid ${pid} (`)
+  process.kill(-(pid ?? 0), 'SIGKILL')
+  expect((await stop.ended).code).toBe(0)
 })
 
 test('`stop --now` from elsewhere ends a stop that waits', async () => {
@@ -168,10 +181,18 @@ test.skipIf(!canChangeUsers)(
     const project = join(directory, 'p')
     const gain = join(directory, 'gain')
     const marked = `sleep 1${process.pid}`
-    const env = { PATH: process.env['PATH'] ?? '', HOME: project, LOCALD_HOME: home, LANG: 'C.UTF-8' }
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: project,
+      LOCALD_HOME: home,
+      LOCALD_HTTP_PORT: '0',
+      LOCALD_HTTPS_PORT: '0',
+      LANG: 'C.UTF-8',
+    }
     const locald = (...args: readonly string[]): Promise<CliResult> =>
-      startCli(args, { cwd: project, env, uid: user }).ended
+      startCli(args, { cwd: project, env, uid: user, command: join(directory, 'i/bin/locald.cjs') }).ended
     try {
+      installForOthers(join(directory, 'i'))
       for (const path of [project, join(project, '.git'), home]) mkdirSync(path)
       const command = `${gain} --reuid 0 --regid 0 --clear-groups setsid -f ${marked}; exec sleep 1000`
       writeFileSync(

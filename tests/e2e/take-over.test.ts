@@ -1,15 +1,13 @@
 // What outlives the daemon and the keeper, a reboot and an upgrade; what comes back, and what is said about it.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { ProjectStatus, RegistryEntry, RegistryList, ServiceSnapshot } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { daemonPid, isRunning, keeperPid } from '../chaos/processes.ts'
 import { startCli } from '../support/cli.ts'
 import { createHarness } from '../support/harness.ts'
+import { installCopy } from '../support/installed-copy.ts'
 import type { Harness, Project } from '../support/harness.ts'
-
-const packageDirectory = fileURLToPath(new URL('../../packages/locald', import.meta.url))
 
 const two = `[services.web]
 type = "worker"
@@ -255,21 +253,19 @@ test('a newer installation replaces the daemon under running services, and an ol
   await project.up()
   const before = pidsOf(await project.status())
   const newer = join(harness.home, '../newer')
-  for (const part of ['bin', 'dist', 'package.json']) {
-    cpSync(join(packageDirectory, part), join(newer, part), { recursive: true })
-  }
-  symlinkSync(join(packageDirectory, '../../node_modules'), join(newer, 'node_modules'))
-  const own = (JSON.parse(readFileSync(join(packageDirectory, 'package.json'), 'utf8')) as { version: string }).version
+  const command = installCopy(newer)
+  const own = (JSON.parse(readFileSync(join(newer, 'package.json'), 'utf8')) as { version: string }).version
   for (const program of ['cli', 'daemon', 'keeper']) {
     const path = join(newer, `dist/${program}.cjs`)
     const text = readFileSync(path, 'utf8')
-    expect(text).toContain(`"${own}"`)
-    writeFileSync(path, text.replaceAll(`"${own}"`, '"99.0.0"'))
+    const quoted = new RegExp(`(["'\`])${own.replaceAll('.', '\\.')}\\1`, 'gu')
+    expect(text.search(quoted), `the version in ${program}`).toBeGreaterThan(-1)
+    writeFileSync(path, text.replaceAll(quoted, '"99.0.0"'))
   }
   const restart = startCli(['server', 'restart'], {
     cwd: project.directory,
     env: harness.env,
-    command: join(newer, 'bin/locald.js'),
+    command,
   })
   expect((await restart.ended).code).toBe(0)
   expect((await harness.serverStatus()).daemon?.version).toBe('99.0.0')
@@ -279,6 +275,28 @@ test('a newer installation replaces the daemon under running services, and an ol
   expect(stderr).toContain('version 99.0.0')
   expect((await harness.serverStatus()).daemon?.version).toBe('99.0.0')
   expect(pidsOf(await project.status())).toEqual(before)
+})
+
+test('an exit that no daemon could see is known with its own code and time', async () => {
+  await using harness = createHarness()
+  const leave = 'until test -e leave; do sleep 0.02; done; date +%s%3N >left; exit 7'
+  const project = harness.project({
+    'locald.toml': `[services.web]\ntype = "worker"\nrestart = "never"\ncommand = "${leave}"\n`,
+  })
+  await project.up()
+  const daemon = await until(() => daemonPid(keeperPid(harness.home)))
+  process.kill(daemon, 'SIGSTOP')
+  project.write('leave', '')
+  const left = await until(() => {
+    const written = existsSync(join(project.directory, 'left')) ? project.read('left').trim() : ''
+    return written === '' ? null : Number(written)
+  })
+  await until(() => Date.now() > left + 2500)
+  process.kill(daemon, 'SIGKILL')
+  const { state, exit } = await project.waitFor('web', (service) => service.exit !== null)
+  expect([state, exit?.code]).toEqual(['failed', 7])
+  expect(Date.parse(exit?.at ?? '')).toBeGreaterThanOrEqual(left)
+  expect(Date.parse(exit?.at ?? '')).toBeLessThan(left + 2000)
 })
 
 test('a foreground `start` goes on under the next daemon, and ends when its client does', async () => {

@@ -24,7 +24,8 @@ test('a two-line Procfile comes up healthy, answers, logs, and leaves nothing', 
   ])
   const web = await project.service('web')
   expect(web.port).toBeGreaterThanOrEqual(20_000)
-  expect(web.url).toBe(`http://127.0.0.1:${web.port}`)
+  const { proxy } = await harness.serverStatus()
+  expect(web.url).toMatch(new RegExp(`^http://[a-z0-9-]+\\.localhost:${proxy?.http}$`))
   const answer = await fetch(`http://127.0.0.1:${web.port}/`)
   expect(await answer.text()).toContain('Procfile')
 

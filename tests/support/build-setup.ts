@@ -8,7 +8,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const packageDirectory = join(root, 'packages/locald')
 
 export function setup(): void {
-  const built = ['cli', 'daemon', 'keeper'].map((name) => modifiedAt(join(packageDirectory, 'dist', `${name}.cjs`)))
+  const built = ['cli', 'daemon', 'keeper', 'proxy'].map((name) =>
+    modifiedAt(join(packageDirectory, 'dist', `${name}.cjs`)),
+  )
   const sources = ['packages/locald', 'packages/protocol'].map((name) => newestBelow(join(root, name)))
   if (Math.min(...built) > Math.max(...sources)) return
   const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build'], {

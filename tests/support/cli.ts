@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const builtCommand =
-  process.env['LOCALD_BIN'] ?? fileURLToPath(new URL('../../packages/locald/bin/locald.js', import.meta.url))
+  process.env['LOCALD_BIN'] ?? fileURLToPath(new URL('../../packages/locald/bin/locald.cjs', import.meta.url))
 
 export interface CliOptions {
   readonly cwd: string

@@ -36,3 +36,8 @@ export function containersOf(project: string): readonly string[] {
   const names = docker('ps', '--all', '--filter', `label=locald.project=${project}`, '--format', '{{.Names}}')
   return names === '' ? [] : names.split('\n').sort()
 }
+
+/** Whether the kernel and the engine keep a container to an amount of memory. */
+export function limitsMemory(): boolean {
+  return whyNoDocker === null && docker('info', '--format', '{{.MemoryLimit}}') === 'true'
+}

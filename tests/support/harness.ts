@@ -73,6 +73,9 @@ export function createHarness(added: Readonly<Record<string, string>> = {}): Har
     HOME: user,
     TMPDIR: tmpdir(),
     LOCALD_HOME: home,
+    // Those of the machine are for whoever works on it.
+    LOCALD_HTTP_PORT: '0',
+    LOCALD_HTTPS_PORT: '0',
     LANG: 'C.UTF-8',
     ...added,
   }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { startProcess } from '../../packages/locald/src/keeper/start-process.ts'
 
 /** The built command, for use in a shell command of a terminal. */
-export const loc = `"${process.execPath}" "${process.env['LOCALD_BIN'] ?? fileURLToPath(new URL('../../packages/locald/bin/locald.js', import.meta.url))}"`
+export const loc = `"${process.execPath}" "${process.env['LOCALD_BIN'] ?? fileURLToPath(new URL('../../packages/locald/bin/locald.cjs', import.meta.url))}"`
 
 export interface Terminal extends AsyncDisposable {
   readonly pid: number

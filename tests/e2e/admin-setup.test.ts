@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { installForOthers } from '../support/installed-copy.ts'
+import { openNamespace, plainUser, whyNoNamespace } from '../support/namespace.ts'
+import type { Namespace } from '../support/namespace.ts'
+
+if (whyNoNamespace !== null) process.stderr.write(`"admin setup" is not tested: ${whyNoNamespace}\n`)
+
+const file = '/etc/sysctl.d/60-locald.conf'
+const start = '/proc/sys/net/ipv4/ip_unprivileged_port_start'
+
+let installed = ''
+let command = ''
+
+interface Result {
+  readonly code: number | null
+  readonly output: string
+}
+
+/** `locald` as a plain user in the namespace. */
+async function locald(namespace: Namespace, ...args: readonly string[]): Promise<Result> {
+  const [program, ...words] = namespace.enter(plainUser)
+  const child = spawn(program, [...words, process.execPath, command, ...args], {
+    cwd: '/',
+    env: {
+      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+      HOME: '/nonexistent',
+      LOCALD_HOME: `${namespace.directory}/home`,
+      LANG: 'C.UTF-8',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.once('close', resolve)),
+  ])
+  return { code, output: stdout + stderr }
+}
+
+describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
+  beforeAll(() => {
+    // The directory of the tests is closed to others.
+    installed = mkdtempSync('/tmp/h-')
+    command = installForOthers(join(installed, 'i'))
+    chmodSync(installed, 0o755)
+  })
+  afterAll(() => rmSync(installed, { recursive: true, force: true }))
+
+  test('shows its plan, changes nothing without being asked to, opens the ports by sudo, and puts everything back', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    namespace.shell(`echo 1000 > ${start}`)
+
+    const dry = await locald(namespace, 'admin', 'setup', '--dry-run')
+    expect(dry.code).toBe(0)
+    expect(dry.output).toContain(`write  ${file}`)
+    expect(dry.output).toContain(`${start}: 1000 → 80`)
+    expect(dry.output).toContain('Every user and program of this machine')
+    expect(dry.output).toMatch(/It would run: \/\S+\/sudo -n -- \/\S+\/node \/\S+\/cli\.cjs admin setup --apply\n/)
+    expect(namespace.shell(`ls /etc/sysctl.d; cat ${start}`)).toBe('1000\n')
+
+    const done = await locald(namespace, 'admin', 'setup')
+    expect(done).toMatchObject({ code: 0 })
+    expect(done.output).toMatch(/✓ Port 80: you may open it\n✓ Port 443: you may open it\n/)
+    expect(namespace.shell(`cat ${start}; stat -c '%U %a' ${file}`)).toBe('80\nroot 644\n')
+    expect(namespace.shell(`cat ${file}`)).toMatch(
+      /^# Lets .*\n# Before: 1000\nnet\.ipv4\.ip_unprivileged_port_start = 80\n$/,
+    )
+
+    const again = await locald(namespace, 'admin', 'setup')
+    expect(again.output).toContain('Nothing had to be changed')
+    expect(namespace.shell(`wc -l < ${namespace.directory}/sudo.log`)).toBe('1\n')
+
+    const undone = await locald(namespace, 'admin', 'setup', '--undo')
+    expect(undone).toMatchObject({ code: 0 })
+    expect(namespace.shell(`ls /etc/sysctl.d; cat ${start}`)).toBe('1000\n')
+    expect((await locald(namespace, 'admin', 'setup', '--undo')).output).toBe('There is nothing to undo\n')
+  })
+
+  test('names who has a port, and a file that says otherwise later', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    namespace.shell(`echo 'net.ipv4.ip_unprivileged_port_start = 512' > /etc/sysctl.d/90-other.conf`)
+    const [program, ...words] = namespace.enter()
+    const listen = `require('net').createServer().listen(80, '127.0.0.1', () => console.log('on'))`
+    const holder = spawn(program, [...words, process.execPath, '-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise((resolve) => holder.stdout.once('data', resolve))
+    const { code, output } = await locald(namespace, 'admin', 'setup')
+    holder.kill('SIGKILL')
+    expect(output).toContain('"/etc/sysctl.d/90-other.conf" sets net.ipv4.ip_unprivileged_port_start as well')
+    expect(output).toMatch(/✗ Port 80: taken by a process of user "root"/)
+    expect(output).toContain('✓ Port 443: you may open it')
+    expect(code).toBe(0)
+  })
+
+  test('leaves a value alone that somebody else has set since', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    await locald(namespace, 'admin', 'setup')
+    namespace.shell(`echo 443 > ${start}`)
+    await locald(namespace, 'admin', 'setup', '--undo')
+    expect(namespace.shell(`ls /etc/sysctl.d; cat ${start}`)).toBe('443\n')
+  })
+
+  test('says what to run as root where sudo refuses', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    namespace.shell(
+      `printf '#!/bin/sh\\necho "sudo: a password is required" >&2; exit 1\\n' > ${namespace.directory}/bin/sudo`,
+    )
+    const { code, output } = await locald(namespace, 'admin', 'setup')
+    expect(code).toBe(1)
+    expect(output).toContain(
+      'sudo: a password is required\nerror: The step that needs root was not done: sudo exited with 1',
+    )
+    expect(output).toMatch(/hint: As root, run: \S+\/node \S+\/cli\.cjs admin setup --apply/)
+    expect(namespace.shell(`ls /etc/sysctl.d; cat ${start}`)).toBe('1024\n')
+  })
+
+  test('the hosts file gets its block by sudo, from names that are given', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    namespace.shell(`printf '127.0.0.1 localhost' > /mnt/hosts`)
+    const sync = (...args: readonly string[]): Promise<Result> =>
+      locald(namespace, 'admin', 'sync-hosts', '--hosts-file', '/mnt/hosts', ...args)
+    const dry = await sync('--dry-run', 'shop.test')
+    expect(dry.output).toMatch(
+      /^\+ shop\.test\n\nIt would run: .* admin sync-hosts --quiet --hosts-file \/mnt\/hosts -- shop\.test\n/,
+    )
+    expect(namespace.shell('cat /mnt/hosts')).toBe('127.0.0.1 localhost')
+    const wrong = await sync('shop.test', 'localhost')
+    expect(wrong).toMatchObject({ code: 1 })
+    expect(wrong.output).toContain('"localhost" was left out: it is the name of this machine')
+    expect(namespace.shell('cat /mnt/hosts')).toMatch(/\n127\.0\.0\.1\tshop\.test\n::1\tshop\.test\n# locald end\n$/)
+    expect((await sync('shop.test')).output).toContain('/mnt/hosts is as it should be')
+    expect(await sync('--remove')).toMatchObject({ code: 0, output: expect.stringContaining('- shop.test') })
+    expect(namespace.shell('cat /mnt/hosts; ls -A /mnt')).toBe('127.0.0.1 localhostbin\nhosts\nsudo.log\n')
+  })
+})
