@@ -1,12 +1,21 @@
 // A locald of its own for a measurement: own directories, throw-away projects, the built command.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const command = fileURLToPath(new URL('../packages/locald/bin/locald.js', import.meta.url))
+const command = fileURLToPath(new URL('../packages/locald/bin/locald.cjs', import.meta.url))
 
 /** Milliseconds since the epoch, with fractions: comparable between processes of one machine. */
 export function now() {
@@ -30,7 +39,15 @@ export function createInstallation() {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'lb-')))
   const user = join(directory, 'user')
   mkdirSync(user)
-  const env = { PATH: process.env.PATH, HOME: user, LOCALD_HOME: join(directory, 'l'), LANG: 'C.UTF-8' }
+  const env = {
+    PATH: process.env.PATH,
+    HOME: user,
+    LOCALD_HOME: join(directory, 'l'),
+    LOCALD_HTTP_PORT: '0',
+    LOCALD_HTTPS_PORT: '0',
+    LANG: 'C.UTF-8',
+  }
+  if (process.env.DOCKER_HOST !== undefined) env.DOCKER_HOST = process.env.DOCKER_HOST
   let projects = 0
 
   /** A command that must succeed. */
@@ -65,6 +82,10 @@ export function createInstallation() {
         services: async () => JSON.parse((await locald(['status', '--json'], root)).stdout).services,
         /** What a service wrote: milliseconds since the epoch, one a line; the last counts. */
         time: (name) => Number(readFileSync(join(root, name), 'utf8').trim().split('\n').at(-1)),
+        /** When a file was last touched, milliseconds since the epoch, to a tick of the kernel (4 ms). */
+        touched: (name) => statSync(join(root, name)).mtimeMs,
+        exists: (name) => existsSync(join(root, name)),
+        has: (name) => existsSync(join(root, name)) && readFileSync(join(root, name), 'utf8') !== '',
         forget: (name) => existsSync(join(root, name)) && rmSync(join(root, name)),
       }
     },

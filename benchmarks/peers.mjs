@@ -75,7 +75,9 @@ async function runPm2(program, { commands, directory, env, bytes }, giveUp) {
   try {
     await pm2('start', 'apps.json')
     while (sizeOf(logs) < bytes && !giveUp.aborted) await sleep(5)
-    return Date.now()
+    const doneAt = Date.now()
+    if (sizeOf(logs) < bytes) throw new Error(`its files had ${sizeOf(logs)} of ${bytes} bytes after a minute`)
+    return doneAt
   } finally {
     await pm2('kill')
   }

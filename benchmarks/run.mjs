@@ -7,7 +7,8 @@ import { createInstallation } from './installation.mjs'
 
 /** Scenarios, and by the name of their table where that is not the first one. */
 const logs = 'logs'
-const tableOf = { logs, 'logs-search': logs, 'take-over': logs }
+const sources = 'health-sources'
+const tableOf = { [sources]: sources, logs, 'logs-search': logs, 'take-over': logs, proxy: 'proxy' }
 const scenarios = ['commands', 'reaction', 'many-services', 'many-checks', 'idle', ...Object.keys(tableOf)]
 const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 

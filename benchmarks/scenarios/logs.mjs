@@ -29,8 +29,9 @@ function createJob({ count, lines }) {
     begin: () => writeFileSync(go, ''),
     /** Resolves once everything was written, and has the programs end: some managers stop all when one ends. */
     endFile: end,
-    end: async () => {
-      while (!notes.every((note) => existsSync(note))) await sleep(5)
+    end: async (giveUp) => {
+      const isOver = () => giveUp?.aborted === true || notes.every((note) => existsSync(note))
+      while (!isOver()) await sleep(5)
       writeFileSync(end, '')
     },
     /** From the first one's begin to the last one's end, or to `until` (milliseconds since the epoch) if that is later. */
@@ -68,7 +69,7 @@ async function terminalLimit(size) {
 }
 
 /** Until every byte is in the log: the exit is recorded after the last of them. */
-async function recorded({ installation, size, followers = 0, tty = true }) {
+async function recorded({ installation, size, followers = 0, tty = true, isCounted = false }) {
   return await using(createJob(size), async (job) => {
     const services = job.commands.map((command, n) => {
       return `[services.flood${n}]\ntype = "task"\ncommand = ${JSON.stringify(command)}\ntty = ${tty}\n`
@@ -87,6 +88,7 @@ async function recorded({ installation, size, followers = 0, tty = true }) {
     const last = String(job.lines / job.commands.length).padStart(11, '0')
     const ends = await Promise.all(job.commands.map((_, n) => endOf(project, `flood${n}`, last)))
     const end = Math.max(...ends)
+    if (isCounted) await expectLines(installation, project, job.lines)
     const behindMs = followers === 0 ? 0 : await readers[0].caughtUp(job.lines, end)
     await Promise.all(readers.map((reader) => reader.end()))
     await project.locald('stop')
@@ -103,18 +105,34 @@ async function endOf(project, service, last) {
   return Date.parse(found.at)
 }
 
-/** `logs -f`, counting its lines. */
-function follow(installation, project) {
-  const child = installation.start(['logs', '-f', '--no-prefix', '--grep', '^[0-9]{11} '], project.root)
+/** The last line alone does not show that none is missing. */
+async function expectLines(installation, project, count) {
+  const { child, seen } = startLogs(installation, project)
+  await once(child, 'close')
+  if (seen.lines !== count) throw new Error(`${seen.lines} lines are in the log, and ${count} were written`)
+}
+
+/** `logs`, counting the lines of the programs. */
+function startLogs(installation, project, ...options) {
+  const child = installation.start(['logs', '--no-prefix', '--grep', '^[0-9]{11} ', ...options], project.root)
   const seen = { lines: 0 }
   child.stdout.on('data', (chunk) => {
     for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) seen.lines += 1
   })
+  return { child, seen }
+}
+
+function follow(installation, project) {
+  const { child, seen } = startLogs(installation, project, '-f')
   return {
     // Long enough for it to connect; nothing is written yet that it could tell.
     started: sleep(700),
     caughtUp: async (count, since) => {
-      while (seen.lines < count) await sleep(5)
+      while (seen.lines < count) {
+        if (Date.now() - since > 60_000)
+          throw new Error(`The follower has ${seen.lines} of ${count} lines after a minute`)
+        await sleep(5)
+      }
       return Date.now() - since
     },
     end: async () => {
@@ -132,7 +150,7 @@ async function ratePeer(peer, size) {
     await sleep(2000) // for all of them to be started, and to wait for the word
     job.begin()
     try {
-      await Promise.race([Promise.all([job.end(), running]), once(giveUp, 'abort')])
+      await Promise.all([job.end(giveUp), running])
       if (giveUp.aborted) throw new Error('it took more than a minute')
       // One that notes when its files have everything is measured by that.
       return { rate: job.rate((await running) ?? 0) }
@@ -170,7 +188,7 @@ export async function measure({ installation, quick }) {
     const seen = { limit: [], alone: [], followed: [], behind: [], piped: [] }
     for (let round = 0; round < rounds; round += 1) {
       seen.limit.push(await terminalLimit(size))
-      const alone = await recorded({ installation, size })
+      const alone = await recorded({ installation, size, isCounted: round === 0 })
       const followed = await recorded({ installation, size, followers: 1 })
       const piped = await recorded({ installation, size, tty: false })
       memory = Math.max(memory, alone.memory, followed.memory, piped.memory)
