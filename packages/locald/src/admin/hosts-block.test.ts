@@ -51,6 +51,14 @@ test.each([
   if (text.includes('mine')) expect(withNames(written, [])).toContain('10.0.0.1 mine\n')
 })
 
+test('markers pair like brackets: none that stood alone finds its half when a block goes', () => {
+  const text = `a\n${begin}\n${begin}\n127.0.0.1 x.test\n${end}\n${end}\nb\n`
+  expect(namesInBlock(text)).toEqual(['x.test'])
+  expect(strayMarkers(text)).toBe(0)
+  expect(withNames(text, [])).toBe('a\nb\n')
+  expect(withNames(withNames(text, ['new.test']), [])).toBe('a\nb\n')
+})
+
 test('the rest of the file is what it was, byte for byte, whatever it holds', () => {
   const line = oneof(
     constantFrom(begin, end),

@@ -61,15 +61,20 @@ interface Block {
   readonly to: number
 }
 
-/** A block begins at the last beginning before an end: one that was left open earlier is none. */
+/**
+ * Markers pair like brackets, and the outermost pairs are the blocks: a beginning that was left open is none, and what
+ * stays without its other half finds none in what is left once the blocks are gone.
+ */
 function blocksIn(lines: readonly string[]): readonly Block[] {
   const blocks: Block[] = []
-  let from: number | null = null
+  const open: number[] = []
   lines.forEach((line, at) => {
-    if (isBegin(line)) from = at
-    if (!isEnd(line) || from === null) return
+    if (isBegin(line)) open.push(at)
+    if (!isEnd(line)) return
+    const from = open.pop()
+    if (from === undefined) return
+    while ((blocks.at(-1)?.from ?? -1) > from) blocks.pop()
     blocks.push({ from, to: at })
-    from = null
   })
   return blocks
 }
