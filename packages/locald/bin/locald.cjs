@@ -12,7 +12,7 @@ const Module = module.constructor
 const { enableCompileCache } = Number.parseInt(process.versions.node, 10) < 22 ? {} : require('node:module')
 const { LOCALD_HOME, XDG_CACHE_HOME, HOME, NODE_COMPILE_CACHE } = process.env
 /** How many commands add to the bytecode, each for some milliseconds. */
-const learntFrom = 8
+const learntFrom = 4
 const program = join(__dirname, '../dist/cli.cjs')
 
 /** Of the user's own: in Node's default place, below the system's temporary directory, others could put code there first. */
