@@ -15,31 +15,39 @@ import type { ResponseHead } from './response-head.ts'
 
 /** Up to this size what is to be sent is copied into memory of its own, and sent at once. */
 const smallBytes = 16 * 1024
+const noFields: readonly string[] = []
+
+/** By which a stream's listeners find what it belongs to: they are the same functions for all streams. */
+const owner = Symbol('owner')
+
+interface OwnedStream extends ServerHttp2Stream {
+  [owner]?: Http2Exchange | null
+}
 
 export class Http2Exchange implements ClientSide {
   readonly facts: ClientFacts
-  readonly #stream: ServerHttp2Stream
-  readonly #blocks: OutgoingBlocks
+  readonly #stream: OwnedStream
+  readonly #onClose: (code: number) => void
+  /** Only of what is large, or goes on. */
+  #blocks: OutgoingBlocks | null = null
   #exchange: Exchange | null = null
   #isOver = false
   #isEarly = false
   #head: ResponseHead | null = null
   #pieces: Buffer[] = []
   #isEnded = false
-  #trailers: readonly string[] = []
+  #trailers: readonly string[] = noFields
   #isBodyOpen = false
-  #requestTrailers: readonly string[] = []
+  #requestTrailers: readonly string[] = noFields
 
   /** `onClose` is told the code that the stream ended with. */
-  constructor(stream: ServerHttp2Stream, facts: ClientFacts, onClose: (code: number) => void) {
+  constructor(stream: OwnedStream, facts: ClientFacts, onClose: (code: number) => void) {
     this.#stream = stream
-    this.#blocks = new OutgoingBlocks(stream, () => this.#exchange?.onClientDrain())
+    this.#onClose = onClose
     this.facts = facts
+    stream[owner] = this
     stream.on('error', ignore)
-    stream.once('close', () => {
-      onClose(stream.rstCode)
-      this.#onGone()
-    })
+    stream.on('close', Http2Exchange.#onStreamClose)
   }
 
   /** `raw`: the request's head. `forwardedLines`: what a service is told of the connection, as lines of a head. */
@@ -53,15 +61,45 @@ export class Http2Exchange implements ClientSide {
       this.end([])
       return
     }
-    stream.once('trailers', (_headers: unknown, _flags: number, received: string[]) => {
-      this.#requestTrailers = trailersOf(received)
-    })
-    stream.once('aborted', this.#onGone)
+    if (!stream.endAfterHeaders) stream.on('trailers', Http2Exchange.#onTrailers)
+    stream.on('aborted', Http2Exchange.#onAborted)
     this.#exchange = new Exchange(context, this, head, forwardedLines(head.authority))
     this.#exchange.start()
   }
 
-  readonly #onGone = (): void => {
+  /** Node's own part of a stream holds it until a full collection: what belongs to it must not stay as long. */
+  static #onStreamClose(this: OwnedStream): void {
+    const exchange = this[owner]
+    this[owner] = null
+    if (exchange) exchange.#close(this.rstCode)
+  }
+
+  static #onAborted(this: OwnedStream): void {
+    if (this[owner]) this[owner].#leave()
+  }
+
+  static #onTrailers(this: OwnedStream, _headers: unknown, _flags: number, received: readonly string[]): void {
+    if (this[owner]) this[owner].#requestTrailers = trailersOf(received)
+  }
+
+  static #onData(this: OwnedStream, data: Buffer): void {
+    if (this[owner]) this[owner].#exchange?.onRequestData(data)
+  }
+
+  static #onEnd(this: OwnedStream): void {
+    if (this[owner] && !this.aborted) this[owner].#endRequest()
+  }
+
+  #endRequest(): void {
+    this.#exchange?.onRequestEnd(this.#requestTrailers)
+  }
+
+  #close(code: number): void {
+    this.#onClose(code)
+    this.#leave()
+  }
+
+  #leave(): void {
     const exchange = this.#exchange
     this.#exchange = null
     exchange?.onClientGone()
@@ -70,11 +108,8 @@ export class Http2Exchange implements ClientSide {
   openBody(): void {
     if (this.#isBodyOpen) return
     this.#isBodyOpen = true
-    const stream = this.#stream
-    stream.on('data', (data: Buffer) => this.#exchange?.onRequestData(data))
-    stream.once('end', () => {
-      if (!stream.aborted) this.#exchange?.onRequestEnd(this.#requestTrailers)
-    })
+    this.#stream.on('data', Http2Exchange.#onData)
+    this.#stream.on('end', Http2Exchange.#onEnd)
   }
 
   pauseBody(): void {
@@ -108,19 +143,23 @@ export class Http2Exchange implements ClientSide {
 
   flush(): boolean {
     if (this.#isGone || this.#isOver) return true
-    const stream = this.#stream
     if (this.#head !== null) this.#sendHead(this.#head)
     if (this.#isGone) return true
     const pieces = this.#pieces
     this.#pieces = []
     const size = pieces.reduce((sum, piece) => sum + piece.length, 0)
-    const isSmall = size <= smallBytes && this.#blocks.isEmpty
+    const isSmall = size <= smallBytes && this.#blocks?.isEmpty !== false
     const small = isSmall && size > 0 ? Buffer.concat(pieces) : null
-    if (!isSmall) for (const piece of pieces) this.#blocks.add(piece)
-    if (this.#isEnded) this.#finish(small)
-    else if (small !== null) stream.write(small)
-    else this.#blocks.send()
-    return this.#blocks.hasRoom()
+    if (isSmall && this.#isEnded) {
+      this.#finish(small)
+      return true
+    }
+    const blocks = (this.#blocks ??= new OutgoingBlocks(this.#stream, () => this.#exchange?.onClientDrain()))
+    if (!isSmall) for (const piece of pieces) blocks.add(piece)
+    if (this.#isEnded) this.#finish(null)
+    else if (small !== null) this.#stream.write(small)
+    else blocks.send()
+    return blocks.hasRoom()
   }
 
   #sendHead(head: ResponseHead): void {
@@ -148,7 +187,8 @@ export class Http2Exchange implements ClientSide {
     this.#isOver = true
     const stream = this.#stream
     if (!stream.writableEnded) {
-      if (last === null) this.#blocks.end()
+      this.#blocks?.flush()
+      if (last === null) stream.end()
       else stream.end(last)
     }
     // What is left of the request is of no use to anybody.
