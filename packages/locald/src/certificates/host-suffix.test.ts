@@ -40,6 +40,8 @@ test('isBelow() compares whole labels', () => {
 test('suffixFor() limits to a private ending, and never to more than a domain that exists', () => {
   expect(suffixFor('shop.localhost')).toBe('localhost')
   expect(suffixFor('test')).toBe('test')
+  expect(suffixFor('nas.home.arpa')).toBe('home.arpa')
+  expect(suffixFor('arpa')).toBe('arpa')
   expect(suffixFor('shop.example.com')).toBe('shop.example.com')
   expect(suffixFor('bbc.co.uk')).toBe('bbc.co.uk')
 })

@@ -5,6 +5,8 @@ import { isHostName } from '../lib/host-name.ts'
 const privateEndings: ReadonlySet<string> = new Set([
   'localhost', 'test', 'example', 'invalid', 'internal', 'local', 'localdomain', 'lan', 'home', 'corp', 'private', 'intranet',
 ]) // prettier-ignore
+/** https://www.rfc-editor.org/rfc/rfc8375 */
+const homeNetworks = 'home.arpa'
 
 /** Lower case, without the dot at its end; null when it is no name that a certificate could be for (an address is none). */
 export function normalHost(name: string): string | null {
@@ -23,6 +25,7 @@ export function isBelow(host: string, suffix: string): boolean {
  */
 export function suffixFor(domain: string): string {
   const ending = domain.slice(domain.lastIndexOf('.') + 1)
+  if (isBelow(domain, homeNetworks)) return homeNetworks
   return privateEndings.has(ending) ? ending : domain
 }
 

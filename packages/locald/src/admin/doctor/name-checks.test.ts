@@ -31,6 +31,15 @@ test('other names have to lead here', async () => {
   ])
 })
 
+test('the doctor never advises to take over a suffix of the internet', async () => {
+  const explanationOf = async (...names: readonly string[]): Promise<unknown> =>
+    (await checkOtherNames(names, knows({})))[0]?.explanation
+  expect(await explanationOf('shop.example.com', 'shop.com')).toBe('No browser finds them.')
+  expect(await explanationOf('shop.example.com', 'a.test', 'b.test', 'c.internal')).toBe(
+    'No browser finds them. For every name below test, internal at once: locald admin setup --dns test --dns internal',
+  )
+})
+
 test('a hosts file is up to date, out of date, damaged, or not ours', () => {
   const text = withNames('127.0.0.1 localhost\n', ['a.test', 'b.test'])
   const severityOf = (...args: Parameters<typeof checkHostsFile>): unknown => checkHostsFile(...args)[0]?.severity

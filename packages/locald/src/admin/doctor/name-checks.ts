@@ -1,5 +1,6 @@
 // Checks of names and ports: whether programs of this machine find what locald serves.
 import { Resolver, lookup } from 'node:dns/promises'
+import { ownSuffixOf } from '../dns-suffix.ts'
 import { planHosts } from '../hosts-file.ts'
 import { namesInBlock, strayMarkers } from '../hosts-block.ts'
 import type { PortTrial } from '../port-trial.ts'
@@ -53,11 +54,20 @@ export async function checkOtherNames(names: readonly string[], look: Lookup): P
   const found = await Promise.all(others.map(async (name) => ({ name, addresses: await look(name) })))
   const lost = found.filter(({ addresses }) => addresses.length === 0 || !addresses.every(isLoopback))
   if (lost.length === 0) return [fine(`${others.join(', ')} ${others.length === 1 ? 'leads' : 'lead'} to this machine`)]
-  const suffix = lost[0]?.name.split('.').at(-1) ?? 'test'
-  const explanation = `No browser finds them. For every name below ${suffix} at once: locald admin setup --dns ${suffix}`
   return [
-    fault(`${lost.map(({ name }) => name).join(', ')} not found`, { explanation, fix: 'locald admin sync-hosts' }),
+    fault(`${lost.map(({ name }) => name).join(', ')} not found`, {
+      explanation: `No browser finds them.${wholeSuffixAdvice(lost.map(({ name }) => name))}`,
+      fix: 'locald admin sync-hosts',
+    }),
   ]
+}
+
+/** Of names that are below suffixes of somebody else only the hosts file may speak. */
+function wholeSuffixAdvice(names: readonly string[]): string {
+  const suffixes = [...new Set(names.map(ownSuffixOf))].filter((suffix) => suffix !== null)
+  if (suffixes.length === 0) return ''
+  const options = suffixes.map((suffix) => `--dns ${suffix}`).join(' ')
+  return ` For every name below ${suffixes.join(', ')} at once: locald admin setup ${options}`
 }
 
 /** Null: the file cannot be read. `names` null: nobody knows which are in use. */

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path'
 import { exitCodes, LocaldError } from '@locald/protocol'
 import { defaultDnsPort, readDnsSetup, writeDnsSetup } from '../../admin/dns-setup.ts'
-import { isPublicName, isSuffix } from '../../admin/writable-name.ts'
+import { judgeSuffix } from '../../admin/dns-suffix.ts'
 import { closePortsChange, openPortsChange, portStart } from '../../admin/low-ports.ts'
 import { tryPort } from '../../admin/port-trial.ts'
 import { routeSuffixesChange, unrouteSuffixesChange } from '../../admin/resolved-drop-in.ts'
@@ -84,17 +84,10 @@ async function dnsSetupOf({ installation, output }: CommandContext, call: Invoca
   const given = call.list('dns').map((suffix) => suffix.toLowerCase().replace(/^\*?\./, ''))
   if (given.length === 0) return before
   for (const suffix of given) {
-    if (!isSuffix(suffix) || suffix === 'localhost') {
-      throw new LocaldError('usage', `Cannot use "${suffix}" as a suffix of names`, {
-        hint: 'For example: locald admin setup --dns test; names below localhost need no DNS',
-      })
-    }
-    if (isPublicName(suffix) && !call.flag('apply')) {
-      const { style } = output.side
-      output.note(
-        `${style.yellow('warning:')} "${suffix}" belongs to the internet: this machine will find nothing there but itself`,
-      )
-    }
+    const verdict = judgeSuffix(suffix)
+    if (!verdict.isGood) throw new LocaldError('usage', verdict.reason, { hint: verdict.hint })
+    if (verdict.warning !== null && !call.flag('apply'))
+      output.note(`${output.side.style.yellow('warning:')} ${verdict.warning}`)
   }
   const port = numberOption(call, 'dns-port', 1) ?? before?.port ?? defaultDnsPort
   return { port, suffixes: [...new Set(given)].sort() }
