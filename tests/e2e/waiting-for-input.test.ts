@@ -18,7 +18,7 @@ test('a service that waits for input says so in up, status and to whoever follow
   await using harness = createHarness()
   const project = harness.project({ 'locald.toml': asking })
   const up = project.start('up')
-  await up.waitForOutput(/web starting, waiting for input: locald attach web/u)
+  await up.waitForOutput(/web starting \(\w+\), waiting for input: locald attach web/u)
   const status = await project.locald('status')
   expect(status.stdout).toContain('waiting for input: locald attach web')
   expect(await project.service('web')).toMatchObject({

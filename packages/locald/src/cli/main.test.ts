@@ -330,7 +330,7 @@ test('`up` prints each change to stderr, and the table to stdout', async () => {
     .result
   expect(code).toBe(0)
   expect(stderr.split('\n').slice(0, 4)).toEqual([
-    'web starting',
+    'web starting (tcp)',
     'api waiting for web (starting)',
     'web healthy (process) after 12ms',
     'api healthy (process) after 12ms',
@@ -371,7 +371,7 @@ test('`up`, `restart` and `stop` in a pipe tell what changes, not what was befor
   const done = snapshot('gen', { state: 'completed', run: 2 })
   for (const command of ['up', 'restart']) {
     expect(await lines(command, changed('service.starting', starting), changed('service.completed', done))).toEqual([
-      'gen starting',
+      'gen starting (process)',
       'gen completed after 12ms',
     ])
   }

@@ -209,10 +209,10 @@ describe('words', () => {
     [snapshot({}), 'healthy (tcp) after 212ms'],
     [waiting, 'waiting for db (starting)'],
     [failed, 'failed: exited with code 3'],
-    [snapshot({ state: 'starting', health: { status: 'starting', source: 'tcp' } }), 'starting'],
+    [snapshot({ state: 'starting', health: { status: 'starting', source: 'http' } }), 'starting (http)'],
     [
       snapshot({ state: 'starting', health: { status: 'unhealthy', source: 'tcp', message: 'no listener' } }),
-      'unhealthy: no listener',
+      'unhealthy (tcp): no listener',
     ],
     [
       snapshot({ state: 'backoff', reason: 'exited with code 1', retry_at: new Date(now + 2000).toISOString() }),
@@ -241,7 +241,7 @@ describe('progress', () => {
     const [head, ...lines] = renderProgress({ ...view, services: [snapshot({}), starting, waiting] })
     expect(head).toBe('Starting shop  1/3  4.2s')
     expect(lines[0]).toBe('✓ web  healthy (tcp) after 212ms')
-    expect(lines[1]).toMatch(/^\S db {3}starting {2}2\.0s$/u)
+    expect(lines[1]).toMatch(/^\S db {3}starting \(tcp\) {2}2\.0s$/u)
     expect(lines[2]).toBe('· api  waiting for db (starting)')
   })
 
@@ -273,7 +273,7 @@ describe('progress', () => {
   test('ChangeLines gives one line for each change', () => {
     const changes = new ChangeLines()
     const starting = snapshot({ state: 'starting', health: { status: 'starting', source: 'tcp', message: '1' } })
-    expect(changes.next('web', starting, now)).toBe('web starting')
+    expect(changes.next('web', starting, now)).toBe('web starting (tcp)')
     expect(changes.next('web', { ...starting, health: { ...starting.health, message: '2' } }, now)).toBeNull()
     expect(changes.next('web', snapshot({}), now)).toBe('web healthy (tcp) after 212ms')
     changes.skip('api', snapshot({ name: 'api' }))

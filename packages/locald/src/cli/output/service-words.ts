@@ -20,18 +20,14 @@ export function isTroubled(snapshot: ServiceSnapshot): boolean {
   return snapshot.state === 'failed' || snapshot.health.status === 'unhealthy'
 }
 
-/** `waiting for db (starting)`, `healthy (tcp) after 212ms`, `failed: exited with code 3`. */
+/** `waiting for db (starting)`, `starting (http)`, `healthy (tcp) after 212ms`, `failed: exited with code 3`. */
 export function describeService(snapshot: ServiceSnapshot, now: number): string {
   const { state, health, reason, exit } = snapshot
   switch (state) {
     case 'waiting':
       return describeWaiting(snapshot)
     case 'starting':
-      if (health.status === 'unhealthy') return `unhealthy${because(health.message)}`
-      // Before there is a container, its image is being fetched.
-      return snapshot.type === 'container' && snapshot.container === undefined
-        ? `starting${because(health.message)}`
-        : 'starting'
+      return describeStarting(snapshot)
     case 'running':
       return describeRunning(snapshot)
     case 'backoff':
@@ -77,11 +73,21 @@ function describeWaiting({ waiting_for: unmet }: ServiceSnapshot): string {
   return `waiting for ${unmet.map(({ service, reason }) => (isTelling(reason) ? `${service} (${reason})` : service)).join(', ')}`
 }
 
+function describeStarting({ type, container, health }: ServiceSnapshot): string {
+  if (health.status === 'unhealthy') return describeUnhealthy(health)
+  // Before there is a container, its image is being fetched.
+  const isFetched = type !== 'container' || container !== undefined
+  return isFetched ? `starting${inBrackets(health.source)}` : `starting${because(health.message)}`
+}
+
+function describeUnhealthy({ source, message }: ServiceSnapshot['health']): string {
+  return `unhealthy${inBrackets(source)}${because(message)}`
+}
+
 function describeRunning({ health, ready_after_ms: readyAfterMs }: ServiceSnapshot): string {
-  if (health.status === 'unhealthy') return `unhealthy${because(health.message)}`
+  if (health.status === 'unhealthy') return describeUnhealthy(health)
   if (health.status !== 'healthy') return 'running'
-  const source = health.source === null ? '' : ` (${health.source})`
-  return `healthy${source}${readyAfterMs === null ? '' : ` after ${formatDuration(readyAfterMs)}`}`
+  return `healthy${inBrackets(health.source)}${readyAfterMs === null ? '' : ` after ${formatDuration(readyAfterMs)}`}`
 }
 
 function describeScheduled({ next_run_at: nextRunAt, reason }: ServiceSnapshot, now: number): string {
@@ -103,4 +109,8 @@ function describeRetry({ retry_at: retryAt }: ServiceSnapshot, now: number): str
 
 function because(reason: string | null | undefined): string {
   return reason === null || reason === undefined || reason === '' ? '' : `: ${reason}`
+}
+
+function inBrackets(source: string | null): string {
+  return source === null ? '' : ` (${source})`
 }
