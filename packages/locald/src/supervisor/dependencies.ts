@@ -4,6 +4,7 @@ import type { DependencyCondition, UnmetDependency } from '@locald/protocol'
 import { isSpawned } from './instance.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
+import { hasToBeHealthy } from '../plan/service-kind.ts'
 import { healthShown } from './notify-memory.ts'
 import type { ProjectRecord } from './state.ts'
 
@@ -48,7 +49,7 @@ function answerOf(
     case 'failed':
       return { failed: `failed: ${state.reason}` }
     case 'completed':
-      if (condition === 'healthy' && target.config.listening === 'must' && memory.readyAfterMs === null) {
+      if (condition === 'healthy' && hasToBeHealthy(target.config) && memory.readyAfterMs === null) {
         return { failed: 'exited with code 0 before it was healthy' }
       }
       return 'met'
@@ -82,6 +83,13 @@ function answerOf(
 /** `web`, or `web.2` where there are several. */
 export function labelOf(service: ServicePlan, instance: number): string {
   return instanceLabel(service.name, instance, service.config.replicas)
+}
+
+/** Whether one of its dependents waits for its end. */
+export function isAwaitedToEnd(plan: Plan, name: string): boolean {
+  return plan.services.some(({ dependsOn }) =>
+    dependsOn.some((dependency) => dependency.service === name && dependency.condition === 'completed'),
+  )
 }
 
 const dependents = new WeakMap<Plan, Map<string, ReadonlySet<string>>>()

@@ -8,6 +8,7 @@ import type { MachineInput, MachineSettings, Step } from './service-machine.ts'
 const settings: MachineSettings = {
   isTask: false,
   isSite: false,
+  hasToServe: false,
   restart: 'on-failure',
   startTimeoutMs: 1000,
   onUnhealthy: 'ignore',

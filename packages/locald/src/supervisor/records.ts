@@ -1,9 +1,9 @@
 // What is known and how it is shown, and the one way to change it: every change is stored before it is acted on.
 import type { ProjectStatus, ServiceEventType, ServiceSnapshot } from '@locald/protocol'
-import { runsToItsEnd } from '../plan/service-kind.ts'
+import { hasToBeHealthy, runsToItsEnd } from '../plan/service-kind.ts'
 import { splitInstanceKey } from '../plan/instance-key.ts'
 import type { Plan } from '../plan/plan.ts'
-import { dependencyVerdict, labelOf } from './dependencies.ts'
+import { dependencyVerdict, isAwaitedToEnd, labelOf } from './dependencies.ts'
 import { outdatedSiblings, planAsFound } from './found-ports.ts'
 import { isActive, newInstance, runOf } from './instance.ts'
 import type { Instance } from './instance.ts'
@@ -129,6 +129,7 @@ export class Records {
     return {
       isTask: runsToItsEnd(config),
       isSite: config.site !== undefined,
+      hasToServe: hasToBeHealthy(config) && !isAwaitedToEnd(place.project.plan, config.name),
       restart: foreground !== null && !foreground.restart ? 'never' : config.restart,
       startTimeoutMs: config.startTimeoutMs,
       onUnhealthy: config.onUnhealthy,

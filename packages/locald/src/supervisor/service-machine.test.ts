@@ -9,6 +9,7 @@ import type { Effect, MachineInput, MachineSettings, Step } from './service-mach
 const settings: MachineSettings = {
   isTask: false,
   isSite: false,
+  hasToServe: false,
   restart: 'on-failure',
   startTimeoutMs: 60_000,
   onUnhealthy: 'ignore',
@@ -83,6 +84,20 @@ describe('next()', () => {
       [],
     ],
     ['an exit with code 0 completes it', [start, met, spawned, exit(0), emptied], {}, 'completed', []],
+    [
+      'an exit with code 0 before it was healthy fails what has to serve',
+      [start, met, spawned, exit(0), emptied],
+      { hasToServe: true },
+      'failed',
+      [],
+    ],
+    [
+      'an exit with code 0 completes what has served',
+      [start, met, spawned, healthy, exit(0), emptied],
+      { hasToServe: true },
+      'completed',
+      [],
+    ],
     [
       'an exit with code 0 is restarted under always',
       [start, met, spawned, exit(0), emptied],

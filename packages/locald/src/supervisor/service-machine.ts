@@ -21,6 +21,8 @@ export interface MachineSettings {
   /** It runs to its end. A site does so too, if it is built: its files are served afterwards. */
   readonly isTask: boolean
   readonly isSite: boolean
+  /** To exit with 0 before it was healthy is a failure. */
+  readonly hasToServe: boolean
   readonly restart: RestartPolicy
   readonly startTimeoutMs: number | null
   readonly onUnhealthy: 'ignore' | 'restart'
@@ -38,6 +40,7 @@ export interface MachineSettings {
 export const defaultSettings: MachineSettings = {
   isTask: false,
   isSite: false,
+  hasToServe: false,
   restart: 'never',
   startTimeoutMs: null,
   onUnhealthy: 'ignore',
@@ -578,6 +581,9 @@ function settle(
   })
   switch (verdict.next) {
     case 'completed': {
+      if (settings.hasToServe && instance.memory.readyAfterMs === null) {
+        return giveUp(instance, `${exit.reason} before it was healthy`, settings, now)
+      }
       const readyAfterMs = settings.isTask
         ? Math.max(0, Date.parse(exit.at) - state.run.startedAt)
         : instance.memory.readyAfterMs

@@ -40,6 +40,42 @@ describe('up()', () => {
     expect(world.outcomes()).toEqual(['up failed'])
   })
 
+  const timing = { intervalMs: 1, timeoutMs: 1, retries: 1, startPeriodMs: 0 }
+  const checked = { healthCheck: { type: 'command', command: 'true', ...timing } } as const
+
+  test.each([
+    ['has a check', { type: 'exec', listening: 'may', ...checked }],
+    ['is a worker with a check', { type: 'worker', listening: 'never', ...checked }],
+    ['must listen', { type: 'exec', listening: 'must' }],
+  ] as const)('an exit with 0 before it was healthy is a failure of what %s', async (_name, sketch) => {
+    await world.up(world.plan({ web: { dependsOn: ['api'] }, api: sketch }))
+    await world.exits('api', 0)
+    expect(world.states()).toEqual({ 'web.1': 'failed', 'api.1': 'failed' })
+    const ended = world.events.find((e) => e.type === 'order.ended')
+    expect(ended).toMatchObject({
+      outcome: 'failed',
+      problems: expect.arrayContaining(['api: exited with code 0 before it was healthy']),
+    })
+  })
+
+  test('an exit with 0 releases what depends on a worker without a check, or waits for that exit', async () => {
+    const worker = { type: 'worker', listening: 'never' } as const
+    const build = { type: 'exec', listening: 'must', ...checked } as const
+    const dependsOn = ['worker', { service: 'build', condition: 'completed' }] as const
+    await world.up(world.plan({ web: { dependsOn }, worker, build }))
+    await world.exits('worker', 0)
+    await world.exits('build', 0)
+    expect(world.states()).toEqual({ 'web.1': 'starting', 'worker.1': 'completed', 'build.1': 'completed' })
+  })
+
+  test('an exit with 0 before it was healthy does not release who waits for health, whatever others wait for', async () => {
+    const build = { type: 'exec', listening: 'may', ...checked } as const
+    const after = { dependsOn: [{ service: 'build', condition: 'completed' }] } as const
+    await world.up(world.plan({ web: { dependsOn: ['build'] }, after, build }))
+    await world.exits('build', 0)
+    expect(world.states()).toEqual({ 'web.1': 'failed', 'after.1': 'starting', 'build.1': 'completed' })
+  })
+
   test('waits for every replica', async () => {
     await world.up(world.plan({ web: { dependsOn: ['db'] }, db: { replicas: 2 } }))
     await world.healthy('db.1')
