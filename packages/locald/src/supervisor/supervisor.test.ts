@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import type { Plan } from '../plan/plan.ts'
 import { SupervisorWorld } from './testing/supervisor-world.ts'
+import type { Adoption } from './take-over.ts'
 
 let world: SupervisorWorld
 
@@ -713,6 +715,34 @@ describe('resume()', () => {
     await world.exits('web', null)
     await world.healthy('web')
     expect(world.outcomes()).toEqual(['up done', 'restart done'])
+  })
+})
+
+describe('containers that no journal knows', () => {
+  const engine = { url: 'unix:///var/run/docker.sock', certificates: null }
+  const found = (plan: Plan, hash = plan.services[0]?.hash): readonly Adoption[] => {
+    const container = { engine, id: 'c0ffee', name: 'locald-shop-web', pid: null }
+    const info = { run: 'found', tag: { hash }, startedAt: 900_000, identity: null, container }
+    return [{ plan, runs: [{ key: 'web.1', number: 3, info }] }]
+  }
+
+  test('run on when they are as the plan says', async () => {
+    const plan = world.plan({ web: { container: { image: 'redis', ports: [], volumes: [] } } })
+    await world.loseJournal(found(plan))
+    expect(world.news()).toEqual(['adopt container found'])
+    expect(world.states()).toEqual({ 'web.1': 'starting' })
+    expect(world.supervisor.statuses()[0]?.warnings.join()).toContain('were adopted: web')
+  })
+
+  test('are ended when they are not, and started anew', async () => {
+    const plan = world.plan({ web: { container: { image: 'redis', ports: [], volumes: [] } } })
+    await world.loseJournal(found(plan, 'of another plan'))
+    expect(world.news()).toEqual(['adopt container found', 'end container found by its own signal'])
+    expect(world.states()).toEqual({ 'web.1': 'stopping' })
+    await world.containerFact({ run: 'found', at: 1_000_000, type: 'exited', code: 0, signal: null, reason: null })
+    await world.containerFact({ run: 'found', at: 1_000_000, type: 'emptied', survivors: [] })
+    expect(world.news()).toEqual(['spawn web.1'])
+    expect(world.supervisor.statuses()[0]?.warnings.join()).toContain('they are started anew: web')
   })
 })
 

@@ -122,6 +122,7 @@ export class TakeOver {
     const project = plan.id
     if (!this.#records.state.projects.has(project)) this.#records.plan({ plan, leaving: [], flags: {}, warnings: [] })
     const adopted: string[] = []
+    const replaced: string[] = []
     for (const { key, number, info } of runs) {
       const slot = { project, key }
       const place = this.#records.place(slot)
@@ -129,22 +130,33 @@ export class TakeOver {
       if (place === null || before === undefined) continue // it is ended as a stray
       const { run, identity, container, startedAt: at } = info
       const fresh: Instance = { ...newInstance, memory: { ...newInstance.memory, runs: number - 1 } }
-      const settings = { ...this.#records.settings(slot), hash: hashOf(info) ?? place.service.hash }
+      const hash = hashOf(info) ?? place.service.hash
+      const settings = { ...this.#records.settings(slot), hash }
+      const isOutdated = container !== undefined && hash !== place.service.hash
       const inputs: readonly MachineInput[] = [
         { type: 'start' },
         { type: 'dependencies-met', run },
         { type: 'spawned', run, identity, ...(container === undefined ? {} : { container }), at },
         ...(info.notified === undefined ? [] : [{ type: 'notified', run, ...info.notified, at } as const]),
+        ...(isOutdated ? [{ type: 'restart' } as const] : []),
       ]
       const instance = inputs.reduce((known, input) => next(known, input, settings, at).instance, fresh)
-      this.#records.recordInstance(slot, 'service.spawned', { kind: 'instance', project, key, instance })
-      adopted.push(this.#records.label(slot))
+      const event = isOutdated ? 'service.stopping' : 'service.spawned'
+      this.#records.recordInstance(slot, event, { kind: 'instance', project, key, instance })
+      const labels = isOutdated ? replaced : adopted
+      labels.push(this.#records.label(slot))
     }
-    if (adopted.length === 0) return
-    this.#records.notice(
+    const lost = 'These services were not in the journal'
+    this.#noticeOf(project, `${lost}; they run on and were adopted`, adopted)
+    this.#noticeOf(
       project,
-      `These services were not in the journal; they run on and were adopted: ${adopted.join(', ')}`,
+      `${lost}, and their containers not as they are configured now; they are started anew`,
+      replaced,
     )
+  }
+
+  #noticeOf(project: string, text: string, labels: readonly string[]): void {
+    if (labels.length > 0) this.#records.notice(project, `${text}: ${labels.join(', ')}`)
   }
 
   /** What was running when the keeper was lost, and what had to be ended for that. */

@@ -1,6 +1,7 @@
 // A world for tests of the supervisor: a keeper, monitors and a clock that do what the test says, and nothing by themselves.
 import type { LocaldEvent } from '@locald/protocol'
-import type { HealthReport } from '../../health/monitor.ts'
+import type { ContainerFact } from '../../container/container-order.ts'
+import type { HealthMonitor, HealthReport } from '../../health/monitor.ts'
 import type { KeeperLink } from '../../keeper/keeper-link.ts'
 import type { EndOrder, Fact, KeeperHello, RunInfo, SpawnOrder } from '../../keeper/protocol.ts'
 import { instanceKey } from '../../plan/instance-key.ts'
@@ -11,6 +12,7 @@ import { applyChange, emptyState, restoreState, storeState } from '../state.ts'
 import type { Change, SupervisorState } from '../state.ts'
 import { Supervisor } from '../supervisor.ts'
 import type { FileReport } from '../supervisor-dependencies.ts'
+import type { Adoption } from '../take-over.ts'
 
 interface FakeRun {
   readonly id: string
@@ -41,6 +43,7 @@ export class SupervisorWorld {
   #reports = new Map<string, (report: HealthReport) => void>()
   #files = new Map<string, (report: FileReport) => void>()
   #draining: (() => void)[] = []
+  #containers = new Set<string>()
   #facts = 0
   #ids = 0
 
@@ -167,15 +170,30 @@ export class SupervisorWorld {
 
   /** The daemon is killed, and another reads what it had recorded. */
   async replaceDaemon(): Promise<void> {
+    const state = emptyState()
+    for (const change of JSON.parse(JSON.stringify(this.changes)) as Change[]) applyChange(state, change)
+    await this.#goOn(restoreState(storeState(state)), [])
+  }
+
+  /** The daemon is killed, the journal is gone, and another daemon has found these. */
+  async loseJournal(adopted: readonly Adoption[]): Promise<void> {
+    await this.#goOn(emptyState(), adopted)
+  }
+
+  async #goOn(state: SupervisorState, adopted: readonly Adoption[]): Promise<void> {
     this.supervisor[Symbol.dispose]()
     this.#timers = []
     this.#draining = []
     this.#reports.clear()
     this.#files.clear()
-    const state = emptyState()
-    for (const change of JSON.parse(JSON.stringify(this.changes)) as Change[]) applyChange(state, change)
-    this.supervisor = this.#createSupervisor(restoreState(storeState(state)))
-    this.supervisor.resume(this.#hello())
+    this.supervisor = this.#createSupervisor(state)
+    this.supervisor.resume(this.#hello(), { adopted })
+    await this.settle()
+  }
+
+  /** Something has become of a container. */
+  async containerFact(fact: ContainerFact): Promise<void> {
+    this.supervisor.containerFact(fact)
     await this.settle()
   }
 
@@ -251,12 +269,17 @@ export class SupervisorWorld {
       prepareCheck: async () => ({ env: {} }),
       containers: {
         spawn: async () => ({ ok: false, message: 'no containers here' }),
-        end: () => false,
-        adopt: () => undefined,
+        end: ({ run, signal }) => {
+          if (!this.#containers.has(run)) return false
+          this.happened.push(`end container ${run} ${signal ?? 'by its own signal'}`)
+          return true
+        },
+        adopt: ({ run }) => {
+          this.#containers.add(run)
+          this.happened.push(`adopt container ${run}`)
+        },
       },
-      startContainerMonitor: () => {
-        throw new Error('no containers here')
-      },
+      startContainerMonitor: ({ run }, _place, report) => this.#watch(run, report),
       logOf: (_place, run) => ({ stream: '', run: run.number, segmentBytes: 1, segments: 1 }),
       remainingSurvivors: (survivors) => survivors,
       drain: ({ instance }) => {
@@ -269,15 +292,7 @@ export class SupervisorWorld {
         this.#files.set(service.name, report)
         return { [Symbol.dispose]: () => void this.#files.delete(service.name) }
       },
-      startMonitor: (subject, report) => {
-        this.#reports.set(subject.run, report)
-        return {
-          source: 'tcp',
-          lastCheck: null,
-          notified: () => undefined,
-          [Symbol.dispose]: () => void this.#reports.delete(subject.run),
-        }
-      },
+      startMonitor: ({ run }, report) => this.#watch(run, report),
       warningsOf: () => [],
       publicUrlOf: () => null,
       newRunId: () => `run-${++this.#ids}`,
@@ -293,6 +308,16 @@ export class SupervisorWorld {
       },
       logger: { log: (level, msg, fields) => void this.happened.push(`${level}: ${msg} ${JSON.stringify(fields)}`) },
     })
+  }
+
+  #watch(run: string, report: (report: HealthReport) => void): HealthMonitor {
+    this.#reports.set(run, report)
+    return {
+      source: 'tcp',
+      lastCheck: null,
+      notified: () => undefined,
+      [Symbol.dispose]: () => void this.#reports.delete(run),
+    }
   }
 
   #keeper(): KeeperLink {
