@@ -13,6 +13,7 @@ export class IdleTimer {
   readonly #options: IdleTimerOptions
   #timer: NodeJS.Timeout | undefined
   #usedAt = Date.now()
+  #underWay = 0
 
   constructor(options: IdleTimerOptions) {
     this.#options = options
@@ -21,10 +22,11 @@ export class IdleTimer {
 
   /** Counts as use from its beginning to its end. */
   async during<T>(work: T | Promise<T>): Promise<T> {
-    this.#usedAt = Date.now()
+    this.#underWay += 1
     try {
       return await work
     } finally {
+      this.#underWay -= 1
       this.#usedAt = Date.now()
     }
   }
@@ -36,7 +38,7 @@ export class IdleTimer {
   #arm(ms: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      if (this.#options.isBusy()) this.#usedAt = Date.now()
+      if (this.#underWay > 0 || this.#options.isBusy()) this.#usedAt = Date.now()
       const left = this.#usedAt + this.#idleMs - Date.now()
       if (left > 0) this.#arm(left)
       else this.#options.onIdle()

@@ -247,7 +247,12 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   })
   const inputWatch = new InputWatch({ supervisor, keeper, logs: installation.logs, onGrew, logger })
   const app = createApi(daemon, logger)
-  const server = createAdaptorServer({ fetch: async (request) => await idle.during(app.fetch(request)) })
+  const server = createAdaptorServer({ fetch: app.fetch })
+  // An answer may go on: whoever follows logs or events uses the daemon as long.
+  server.on(
+    'request',
+    (_request, response) => void idle.during(new Promise((resolve) => response.once('close', resolve))),
+  )
   server.listen({ fd: apiDescriptor })
   const happened = collectWhenQuiet((error) => logger.log('warn', 'Cannot collect garbage', { error }))
   journal.subscribe(null, happened)
