@@ -783,6 +783,22 @@ describe.each([
   })
 })
 
+test('what could not be started has no exit, whatever an earlier run ended with', () => {
+  const failed = [
+    start,
+    met,
+    spawned,
+    exit(7),
+    { type: 'emptied', run: 'r1', survivors: [] } as const,
+    start,
+    met,
+  ].reduce((instance, input) => next(instance, input, { ...settings, restart: 'never' }, 1000).instance, newInstance)
+  expect(failed.memory.exit).toMatchObject({ code: 7 })
+  const refused = next(failed, { type: 'refused', run: 'r1', reason: 'no such command' }, settings, 1000).instance
+  expect(refused.state.id).toBe('failed')
+  expect(refused.memory.exit).toBe(null)
+})
+
 test('a site is served once it is built, or at once when nothing has to be, until it is stopped', () => {
   const settled = { ...settings, ...site }
   const after = (...inputs: readonly MachineInput[]): Instance =>

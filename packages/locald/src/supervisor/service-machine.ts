@@ -401,7 +401,8 @@ function served(instance: Instance, settings: MachineSettings, now: number): Ste
 
 function refused(instance: Instance, reason: string, settings: MachineSettings, now: number): Step {
   const { state } = instance
-  if (state.id === 'starting') return giveUp(instance, reason, settings, now)
+  // Nothing ran: how an earlier run ended is not how this one did.
+  if (state.id === 'starting') return giveUp(remember(instance, { exit: null }), reason, settings, now)
   if (state.id !== 'stopping') return unchanged(instance)
   return afterwards(instance, state.afterwards === 'policy' ? 'stop' : state.afterwards, state.since)
 }

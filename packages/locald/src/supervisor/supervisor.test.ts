@@ -355,6 +355,30 @@ describe('restart()', () => {
     expect(world.news()).toEqual(['spawn db.1', 'spawn api.1'])
   })
 
+  test('is carried out also when an up comes while some wait for their turn', async () => {
+    const plan = world.plan({
+      web: { dependsOn: ['db'] },
+      api: { dependsOn: [{ service: 'db', restartWith: true }] },
+      db: {},
+    })
+    await world.up(plan)
+    await world.healthy('db')
+    await world.healthy('web', 'api')
+    world.news()
+    await world.restart(plan, ['web.1', 'db.1'])
+    expect(world.news()).toEqual(['end web.1 SIGTERM'])
+    await world.up(plan, { order: 'up-meanwhile' })
+    await world.exits('web', null)
+    expect(world.news()).toEqual(['end db.1 SIGTERM', 'end api.1 SIGTERM'])
+    expect(world.outcomes()).toEqual(['up done'])
+    await world.exits('db', null)
+    await world.exits('api', null)
+    await world.healthy('db')
+    await world.healthy('web', 'api')
+    expect(world.news()).toEqual(['spawn db.1', 'spawn web.1', 'spawn api.1'])
+    expect(world.outcomes()).toEqual(['up done', 'restart done', 'up done'])
+  })
+
   test('takes the new definition of the services it names, and leaves the others for the next up', async () => {
     await world.up(world.plan({ web: { command: 'old' }, api: { command: 'old' } }))
     await world.healthy('web', 'api')

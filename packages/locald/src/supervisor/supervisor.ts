@@ -192,7 +192,9 @@ export class Supervisor implements Disposable {
         const instance = this.#records.instance({ project, key })
         const name = splitInstanceKey(key).service
         if (instance === undefined) continue
-        const restarts = changed.has(name) && (instance.state.id === 'starting' || instance.state.id === 'running')
+        const isUnderWay = instance.state.id === 'starting' || instance.state.id === 'running'
+        // A restart that was asked for and waits for its turn is not taken back.
+        const restarts = record.pending.get(key) === 'restart' || (changed.has(name) && isUnderWay)
         this.#records.setPending(project, key, restarts ? 'restart' : null)
         if (restarts || !starting.has(name)) continue
         if (changed.has(name) && instance.state.id === 'serving')
