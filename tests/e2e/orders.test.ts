@@ -1,5 +1,9 @@
 // Orders that meet: twice at once, interrupted, taken back; many services; a daemon that dies meanwhile.
-import type { ServerStatus } from '@locald/protocol'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import type { LocaldEvent, ServerStatus } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { createHarness } from '../support/harness.ts'
 import { findLeftovers } from '../support/leftovers.ts'
@@ -56,6 +60,72 @@ test('`stop` during start: the client of `up` is told, and nothing is left', asy
   expect(findLeftovers({ directory: project.directory })).toEqual([])
   project.write('ready', '')
   expect((await project.service('web')).run).toBe(0)
+})
+
+test('a later `stop` is the one that counts, also while the `up` before it is still being planned', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ Procfile: 'one: exec sleep 1000\n' })
+  await project.up()
+  expect((await project.locald('stop')).code).toBe(0)
+  const { run } = await project.service('one')
+  // Enough to read that the stop comes while it is read.
+  project.write('.env', Array.from({ length: 20_000 }, (_, n) => `NAME_${n}=${n}\n`).join(''))
+  const order = (kind: string) =>
+    post(join(harness.home, 'run/api.sock'), '/v1/orders', {
+      order: `${kind}-at-once`,
+      kind,
+      dir: project.directory,
+      services: [],
+    })
+  const up = order('up')
+  await up.sent
+  expect(await order('stop').status).toBe(200)
+  expect(await up.status).toBe(200)
+  const events = (await project.locald('events', '--json')).jsonLines<LocaldEvent>()
+  const ended = events.filter((event) => event.type === 'order.ended' && event.order.endsWith('-at-once'))
+  expect(ended).toMatchObject([
+    { kind: 'stop', outcome: 'done' },
+    { kind: 'up', outcome: 'superseded' },
+  ])
+  expect(await project.service('one')).toMatchObject({ state: 'stopped', run })
+})
+
+test('`restart` of what is down brings it up as `up` would, with the variables given to the last one', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': '[services.web]\ntype = "worker"\ncommand = "echo $GIVEN $OF_SHELL; exec sleep 1000"\n',
+  })
+  await project.up('--env', 'GIVEN=kept')
+  expect((await project.locald('stop')).code).toBe(0)
+  expect((await harness.locald(['restart'], { cwd: project.directory, env: { OF_SHELL: 'later' } })).code).toBe(0)
+  expect(await project.lines('web')).toEqual(['kept', 'kept later'])
+})
+
+test('a project can be stopped when its configuration is gone', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': '[services.web]\ntype = "worker"\ncommand = "exec sleep 1000"\n' })
+  await project.up()
+  rmSync(join(project.directory, 'locald.toml'))
+  expect((await project.status()).services).toMatchObject([{ name: 'web', state: 'running' }])
+  expect((await project.locald('stop')).code).toBe(0)
+  expect(findLeftovers({ directory: project.directory })).toEqual([])
+  // Now there is nothing left that could be meant.
+  expect((await project.locald('stop')).code).toBe(2)
+})
+
+test('`stop` of what there is not is a mistake, with a daemon or without', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ Procfile: 'one: exec sleep 1000\n' })
+  const empty = harness.project({})
+  const stops = async (): Promise<readonly (number | null)[]> => [
+    (await project.locald('stop')).code,
+    (await project.locald('stop', 'nope')).code,
+    (await empty.locald('stop')).code,
+  ]
+  const without = await stops()
+  await project.up()
+  expect(without).toEqual(await stops())
+  expect(without).toEqual([0, 4, 2])
 })
 
 test('`restart` gives a service a new process and leaves its siblings alone', async () => {
@@ -149,3 +219,20 @@ test('orders that come during `server restart` are carried out by whoever is nex
   expect((await restarts).code).toBe(0)
   expect(ups.map(({ code, stderr }) => [code, /error.*/u.exec(stderr)?.[0]])).toEqual(ups.map(() => [0, undefined]))
 })
+
+interface Posted {
+  /** The request is on its way. */
+  readonly sent: Promise<unknown>
+  readonly status: Promise<number | undefined>
+}
+
+function post(socketPath: string, path: string, body: unknown): Posted {
+  const headers = { 'content-type': 'application/json' }
+  const asked = request({ socketPath, path, method: 'POST', headers, agent: false })
+  const status = new Promise<number | undefined>((resolve, reject) => {
+    asked.on('error', reject).on('response', (answer) => answer.resume().on('end', () => resolve(answer.statusCode)))
+  })
+  const sent = once(asked, 'finish')
+  asked.end(JSON.stringify(body))
+  return { sent, status }
+}

@@ -2,6 +2,7 @@
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic, EnvVariable, PortRow } from '@locald/protocol'
 import type { Config } from '../config/config.ts'
+import { discover } from '../config/discover.ts'
 import { loadConfig } from '../config/load-config.ts'
 import type { LoadOptions } from '../config/load-config.ts'
 import { environmentFor } from '../plan/environment.ts'
@@ -47,6 +48,14 @@ export function plannedInstance(
   const service = plan.services.find((each) => each.name === first?.service)
   if (first === undefined || service === undefined) throw unknownService(plan.name, name, [])
   return { service, instance: first.instance }
+}
+
+/** Throws as the daemon would: `config_not_found`, and `service_unknown` for names that the configuration lacks. */
+export async function refuseUnknown(context: CommandContext, names: readonly string[]): Promise<void> {
+  await discover(configOptions(context))
+  if (names.length === 0) return
+  const { plan } = await offlinePlan(context)
+  selectInstances(plan, names, 'named')
 }
 
 /** The environment that a service would get if this shell started it now. */

@@ -178,6 +178,7 @@ export class Daemon implements DaemonControl {
   shutDown(how: 'stop' | 'restart', by?: RestartRequest): void {
     if (this.#isStopping) return
     this.#isStopping = true
+    if (how === 'stop') this.#orders.stopAll()
     shutDown(this.#parts, how, by).catch((error: unknown) => {
       this.#parts.logger.log('error', 'Cannot shut down', { error })
       this.#isStopping = false

@@ -9,9 +9,12 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { selectInstances } from '../plan/selection.ts'
 import { isActive } from '../supervisor/instance.ts'
 import type { DaemonParts } from './daemon-parts.ts'
+import { LaterStops } from './later-stops.ts'
+import type { Arrival } from './later-stops.ts'
 import type { ProjectPorts } from './project-ports.ts'
 import { statusOfPlan } from './projects.ts'
 import type { Projects } from './projects.ts'
+import type { Variables } from './shells.ts'
 import { shownWarnings } from './shown-diagnostics.ts'
 
 /** Types whose parts are not built yet: refused by name before anything is started. */
@@ -21,6 +24,7 @@ export class OrderDesk {
   readonly #parts: Pick<DaemonParts, 'supervisor' | 'journal' | 'catalog' | 'shells' | 'names'>
   readonly #projects: Projects
   readonly #ports: ProjectPorts
+  readonly #stops = new LaterStops()
 
   constructor(parts: DaemonParts, projects: Projects, ports: ProjectPorts) {
     this.#parts = parts
@@ -32,23 +36,30 @@ export class OrderDesk {
   async take(request: OrderRequest): Promise<OrderAnswer> {
     const known = this.#knownOrder(request.order)
     if (known !== null) return known
+    using arrival = this.#stops.arrive()
     switch (request.kind) {
       case 'up':
       case 'start':
-        return await this.#up(request, request.kind)
+        return await this.#up(request, request.kind, arrival)
       case 'restart':
-        return await this.#restart(request)
+        return await this.#restart(request, arrival)
       case 'stop':
-        return await this.#stop(request)
+        return await this.#stop(request, arrival)
       default:
         throw new LocaldError('request_invalid', `Cannot take an order of kind "${String(request.kind)}"`)
     }
   }
 
-  async #up(request: OrderRequest, kind: 'up' | 'start'): Promise<OrderAnswer> {
+  /** Everything is being stopped: what is still being planned will not be started. */
+  stopAll(): void {
+    this.#stops.stopAll()
+  }
+
+  async #up(request: OrderRequest, kind: 'up' | 'start', arrival: Arrival): Promise<OrderAnswer> {
     const { supervisor, shells, catalog } = this.#parts
-    const shell = request.shell_env ?? {}
-    const flags = request.env ?? {}
+    const id = await this.#projects.find(request)
+    const shell = request.shell_env ?? (id === null ? {} : shells.of(id))
+    const flags = request.env ?? this.#flagsToKeep(request, id)
     const listening = await this.#ports.listening()
     const { plan, layers, warnings } = await catalog.plan(request, (config, read) => ({
       ...this.#ports.inputsFor(config.id, listening),
@@ -64,6 +75,7 @@ export class OrderDesk {
     const hidden = plan.services
       .filter((s) => names.has(s.name))
       .flatMap((s) => s.instances.flatMap((i) => environmentFor(plan, i, { layers, shell, flags }).warnings))
+    if (arrival.isStoppedSince(plan.id, names)) return this.#superseded(request, plan)
     const before = this.#parts.journal.seq
     const arrived = this.#parts.names.expect(plan)
     supervisor.up({
@@ -81,7 +93,24 @@ export class OrderDesk {
     return { order: request.order, seq: before, status: supervisor.status(plan.id) }
   }
 
-  async #restart(request: OrderRequest): Promise<OrderAnswer> {
+  /** A `restart` of what is down takes the variables of the last `up`, which an `up` gives anew. */
+  #flagsToKeep({ kind }: OrderRequest, id: string | null): Variables {
+    return kind === 'restart' && id !== null ? (this.#projects.recordOf(id)?.planned.flags ?? {}) : {}
+  }
+
+  /** A later stop came in while it was being planned: nothing of it is started. */
+  #superseded({ order, kind }: OrderRequest, plan: Plan): OrderAnswer {
+    const { journal } = this.#parts
+    const seq = journal.seq
+    const problems = ['superseded by a later stop']
+    journal.append(
+      (n, at) => ({ seq: n, at, type: 'order.ended', project: plan.id, order, kind, outcome: 'superseded', problems }),
+      [],
+    )
+    return { order, seq, status: this.#projects.statusOf(plan) }
+  }
+
+  async #restart(request: OrderRequest, arrival: Arrival): Promise<OrderAnswer> {
     const { supervisor, catalog } = this.#parts
     const listening = await this.#ports.listening()
     const { plan, warnings } = await catalog.plan(request, (config) => ({
@@ -90,10 +119,11 @@ export class OrderDesk {
     }))
     const record = this.#projects.recordOf(plan.id)
     const isUp = record !== undefined && [...record.instances.values()].some(isActive)
-    if (!isUp) return await this.#up(request, 'up')
+    if (!isUp) return await this.#up(request, 'up', arrival)
     const selected = selectInstances(plan, request.services, 'named')
     const names = new Set(selected.map((i) => i.service))
     refuseUnsupported(plan, names)
+    if (arrival.isStoppedSince(plan.id, names)) return this.#superseded(request, plan)
     const before = this.#parts.journal.seq
     supervisor.restart({
       order: request.order,
@@ -106,30 +136,37 @@ export class OrderDesk {
     return { order: request.order, seq: before, status: supervisor.status(plan.id) }
   }
 
-  async #stop(request: OrderRequest): Promise<OrderAnswer> {
+  async #stop(request: OrderRequest, arrival: Arrival): Promise<OrderAnswer> {
     const { supervisor, journal } = this.#parts
     const id = await this.#projects.find(request)
     const record = id === null ? undefined : this.#projects.recordOf(id)
-    if (id === null || record === undefined) {
-      const plan = await this.#projects.planOf(request)
-      selectInstances(plan, request.services, 'named')
-      const { order, kind } = request
-      journal.append(
-        (seq, at) => ({ seq, at, type: 'order.ended', project: plan.id, order, kind, outcome: 'done', problems: [] }),
-        [],
-      )
-      return { order, seq: journal.seq - 1, status: statusOfPlan(plan, []) }
-    }
+    if (id === null || record === undefined) return await this.#stopUnknown(request, id, arrival)
     const { plan, leaving } = record.planned
+    const selected = selectInstances({ ...plan, services: [...plan.services, ...leaving] }, request.services, 'named')
     const keys =
       request.services.length === 0
         ? [...record.instances.keys()]
-        : selectInstances({ ...plan, services: [...plan.services, ...leaving] }, request.services, 'named').map((i) =>
-            instanceKey(i.service, i.instance),
-          )
+        : selected.map((i) => instanceKey(i.service, i.instance))
+    arrival.stop(id, stoppedNames(request, selected))
     const before = journal.seq
     supervisor.stop(id, request.order, keys, request.now ?? false)
     return { order: request.order, seq: before, status: supervisor.status(id) }
+  }
+
+  /** Nothing of it ever was up, but perhaps is about to be. */
+  async #stopUnknown(request: OrderRequest, id: string | null, arrival: Arrival): Promise<OrderAnswer> {
+    // Before it is planned, which may take as long as the planning of what it is to stop.
+    if (id !== null && request.services.length === 0) arrival.stop(id, null)
+    const plan = await this.#projects.planOf(request)
+    if (this.#projects.recordOf(plan.id) !== undefined) return await this.#stop(request, arrival)
+    arrival.stop(plan.id, stoppedNames(request, selectInstances(plan, request.services, 'named')))
+    const { order, kind } = request
+    const { journal } = this.#parts
+    journal.append(
+      (seq, at) => ({ seq, at, type: 'order.ended', project: plan.id, order, kind, outcome: 'done', problems: [] }),
+      [],
+    )
+    return { order, seq: journal.seq - 1, status: statusOfPlan(plan, []) }
   }
 
   /** Sent again by a client whose daemon was replaced in between. */
@@ -152,6 +189,14 @@ export class OrderDesk {
       hint: 'Follow its output: locald logs -f. Or stop it first: locald stop',
     })
   }
+}
+
+/** Null: everything. */
+function stoppedNames(
+  { services }: OrderRequest,
+  selected: readonly { readonly service: string }[],
+): ReadonlySet<string> | null {
+  return services.length === 0 ? null : new Set(selected.map(({ service }) => service))
 }
 
 function refuseUnsupported(plan: Plan, names: ReadonlySet<string>): void {

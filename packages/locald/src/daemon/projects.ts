@@ -1,11 +1,12 @@
 // Which project is meant, and what is planned of it: of one that runs, else of one that is only configured.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { instanceLabel, LocaldError } from '@locald/protocol'
 import type { ProjectSelector, ProjectStatus } from '@locald/protocol'
 import type { LogSource } from '../logs/log-reader.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { InstancePlan, Plan } from '../plan/plan.ts'
-import { newInstance } from '../supervisor/instance.ts'
+import { isActive, newInstance } from '../supervisor/instance.ts'
 import { snapshotOf } from '../supervisor/snapshot.ts'
 import type { ProjectRecord } from '../supervisor/state.ts'
 import type { DaemonParts } from './daemon-parts.ts'
@@ -22,24 +23,38 @@ export class Projects {
     return this.#parts.supervisor.state.projects.get(id)
   }
 
-  /** Id of the project that is meant; null when there is none. */
+  /** Id of the project that is meant, also of one that runs on without its file; null when there is none. */
   async find(selector: ProjectSelector): Promise<string | null> {
     if (selector.dir === undefined && selector.file === undefined) return null
     try {
-      return (await this.#parts.catalog.find(selector)).id
+      const found = await this.#parts.catalog.find(selector)
+      const left = this.#leftAt(selector)
+      return left !== null && isInside(left.root, found.root) ? left.id : found.id
     } catch (error) {
-      if (error instanceof LocaldError && error.code === 'config_not_found' && selector.file === undefined) return null
-      throw error
+      if (!(error instanceof LocaldError) || error.code !== 'config_not_found') throw error
+      const left = this.#leftAt(selector)
+      if (left === null && selector.file !== undefined) throw error
+      return left?.id ?? null
     }
+  }
+
+  /** The plan of the innermost project around a directory, or by a file, of which something runs while its file is gone. */
+  #leftAt({ dir, file }: ProjectSelector): Plan | null {
+    const plans = [...this.#parts.supervisor.state.projects.values()]
+      .filter(({ planned: { plan }, instances }) => !existsSync(plan.file) && [...instances.values()].some(isActive))
+      .map(({ planned }) => planned.plan)
+      .filter((plan) =>
+        file === undefined ? dir === plan.root || isInside(dir ?? '/', plan.root) : plan.file === file,
+      )
+    return plans.toSorted((one, other) => other.root.length - one.root.length)[0] ?? null
   }
 
   /** What runs, else what is configured. */
   async planOf(selector: ProjectSelector): Promise<Plan> {
-    const { catalog } = this.#parts
-    const { id } = await catalog.find(selector)
-    const record = this.recordOf(id)
+    const id = await this.find(selector)
+    const record = id === null ? undefined : this.recordOf(id)
     if (record !== undefined) return record.planned.plan
-    return (await catalog.plan(selector, () => ({}))).plan
+    return (await this.#parts.catalog.plan(selector, () => ({}))).plan
   }
 
   /** As shown, whether it runs or not. */
@@ -54,6 +69,10 @@ export class Projects {
     const unwritten = this.#parts.logTroubles.unwrittenOf(stream)
     return { label: labelIn(plan, service, instance), stream, directory, unwritten }
   }
+}
+
+function isInside(path: string, root: string): boolean {
+  return path.startsWith(root.endsWith('/') ? root : `${root}/`)
 }
 
 /** Of a project of which nothing ever was up. */

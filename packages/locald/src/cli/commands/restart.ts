@@ -2,7 +2,7 @@
 import type { CommandContext, Invocation } from '../command.ts'
 import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
-import { durationOption } from '../option-values.ts'
+import { definedVariables, durationOption } from '../option-values.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
@@ -15,6 +15,8 @@ export async function restart(context: CommandContext, call: Invocation): Promis
       ...context.selector,
       kind: 'restart',
       services: call.args,
+      // For when nothing of it is up: then it comes up as by an `up`.
+      shell_env: definedVariables(context.env),
       ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }),
     },
     title: 'Restarting',

@@ -16,6 +16,7 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
   const { output, installation, now } = context
   // Without a daemon, services may still run: those of a keeper that was killed. Only the next daemon can tell.
   if (!(await isListening(installation)) && !existsSync(installation.journal)) {
+    await (await import('../offline-project.ts')).refuseUnknown(context, call.args)
     output.note('Nothing is running')
     if (call.flag('json')) output.printJson({ projects: [] })
     return exitCodes.ok
