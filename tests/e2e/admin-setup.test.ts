@@ -22,15 +22,21 @@ interface Result {
 
 /** `locald` as a plain user in the namespace. */
 async function locald(namespace: Namespace, ...args: readonly string[]): Promise<Result> {
-  const [program, ...words] = namespace.enter(plainUser)
+  const env = { HOME: '/nonexistent', LOCALD_HOME: `${namespace.directory}/home` }
+  return await localdAs(namespace, { uid: plainUser, env }, ...args)
+}
+
+interface Who {
+  /** Absent: root. */
+  readonly uid?: number
+  readonly env: Readonly<Record<string, string>>
+}
+
+async function localdAs(namespace: Namespace, { uid, env }: Who, ...args: readonly string[]): Promise<Result> {
+  const [program, ...words] = namespace.enter(uid)
   const child = spawn(program, [...words, process.execPath, command, ...args], {
     cwd: '/',
-    env: {
-      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-      HOME: '/nonexistent',
-      LOCALD_HOME: `${namespace.directory}/home`,
-      LANG: 'C.UTF-8',
-    },
+    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LANG: 'C.UTF-8', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr, code] = await Promise.all([
@@ -39,6 +45,18 @@ async function locald(namespace: Namespace, ...args: readonly string[]): Promise
     new Promise<number | null>((resolve) => child.once('close', resolve)),
   ])
   return { code, output: stdout + stderr }
+}
+
+/** A user of the namespace alone, with a home there; systemd-resolved, as far as that can be seen, too. */
+function addUser(namespace: Namespace): { readonly uid: number; readonly home: string } {
+  const [uid, home, passwd] = [4242, `${namespace.directory}/ann`, `${namespace.directory}/passwd`]
+  namespace.shell(`
+    (cat /etc/passwd; echo 'ann:x:${uid}:${uid}::${home}:/bin/sh') > ${passwd}; mount --bind ${passwd} /etc/passwd
+    mkdir -m 700 ${home}; chown ${uid}:${uid} ${home}; mkdir -m 700 ${namespace.directory}/root
+    mkdir -p /run/systemd/resolve
+    printf '#!/bin/sh\necho "$*" >> ${namespace.directory}/systemctl.log\n' > ${namespace.directory}/bin/systemctl
+    chmod 755 ${namespace.directory}/bin/systemctl`)
+  return { uid, home }
 }
 
 describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
@@ -78,6 +96,52 @@ describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
     expect(undone).toMatchObject({ code: 0 })
     expect(namespace.shell(`ls /etc/sysctl.d; cat ${start}`)).toBe('1000\n')
     expect((await locald(namespace, 'admin', 'setup', '--undo')).output).toBe('There is nothing to undo\n')
+  })
+
+  test('by sudo it is the locald of whoever called that: its daemon answers DNS, and every file is theirs', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d', '/etc/systemd', '/run'])
+    const { uid, home } = addUser(namespace)
+    const { directory } = namespace
+    const sudo = { SUDO_UID: String(uid), SUDO_GID: String(uid), SUDO_USER: 'ann', HOME: `${directory}/root` }
+    const ann = { uid, env: { HOME: home, LOCALD_HTTP_PORT: '0', LOCALD_HTTPS_PORT: '0' } }
+    const asRoot = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Result> =>
+      localdAs(namespace, { env: { ...sudo, PATH: `${directory}/bin:/usr/sbin:/usr/bin:/sbin:/bin`, ...env } }, ...args)
+    const owners = (path: string): string => namespace.shell(`find ${path} -printf '%U %m\\n' | sort -u`)
+
+    const done = await asRoot({}, 'admin', 'setup', '--dns', 'test')
+    expect(done).toMatchObject({ code: 0 })
+    expect(done.output).toMatch(
+      /✓ Port 443: you may open it\n• Names below test .*; answered after: locald server start\n/,
+    )
+    expect(namespace.shell('cat /etc/systemd/resolved.conf.d/locald.conf')).toContain('Domains=~test')
+    expect(namespace.shell(`cat ${directory}/systemctl.log`)).toBe('restart systemd-resolved\n')
+    expect(owners(`${home}/.local`)).toBe(`${uid} 600\n${uid} 700\n`)
+    expect(namespace.shell(`find ${directory}/root -mindepth 1`)).toBe('')
+
+    expect(await localdAs(namespace, ann, 'server', 'start')).toMatchObject({ code: 0 })
+    const again = await asRoot({}, 'admin', 'setup', '--dns', 'test')
+    expect(again.output).toMatch(/✓ Names below test are asked of 127\.0\.0\.1:15353\nNothing had to be changed\n$/)
+    expect(await localdAs(namespace, ann, 'server', 'stop')).toMatchObject({ code: 0 })
+
+    expect(await asRoot({}, 'admin', 'setup', '--undo')).toMatchObject({ code: 0 })
+    expect(namespace.shell(`find /etc/systemd /etc/sysctl.d ${home} -name 'locald.conf' -o -name 'dns.json'`)).toBe('')
+
+    // The environment kept, as "sudo -E" does.
+    const kept = { HOME: home, LOCALD_HOME: `${home}/other` }
+    expect(await asRoot(kept, 'admin', 'setup', '--dns', 'test')).toMatchObject({ code: 0 })
+    expect(owners(`${home}/other`)).toBe(`${uid} 600\n${uid} 700\n`)
+    expect(await asRoot(kept, 'admin', 'setup', '--undo')).toMatchObject({ code: 0 })
+    expect(namespace.shell(`find ${home}/other -type f`)).toBe('')
+  })
+
+  test('a suffix of the internet is refused before anything is asked or changed', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    for (const suffix of ['com', 'example.com']) {
+      const { code, output } = await locald(namespace, 'admin', 'setup', '--yes', '--dns', suffix)
+      expect(code).toBe(2)
+      expect(output).toContain('hint: Write just the names that you need to the hosts file: locald admin sync-hosts')
+    }
+    expect(namespace.shell(`cat ${start} ${namespace.directory}/sudo.log; ls /etc/sysctl.d`)).toBe('1024\n')
   })
 
   test('names who has a port, and a file that says otherwise later', async () => {

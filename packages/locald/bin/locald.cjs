@@ -10,13 +10,15 @@ const { Script } = require('node:vm')
 const Module = module.constructor
 /** Since 22.1; a Node that has none is not made to load the module that would have it. */
 const { enableCompileCache } = Number.parseInt(process.versions.node, 10) < 22 ? {} : require('node:module')
-const { LOCALD_HOME, XDG_CACHE_HOME, HOME, NODE_COMPILE_CACHE } = process.env
+const { LOCALD_HOME, XDG_CACHE_HOME, HOME, NODE_COMPILE_CACHE, SUDO_UID } = process.env
 /** How many commands add to the bytecode, each for some milliseconds. */
 const learntFrom = 4
 const program = join(__dirname, '../dist/cli.cjs')
 
 /** Of the user's own: in Node's default place, below the system's temporary directory, others could put code there first. */
 function cacheDirectory() {
+  // Root by sudo: the home may be that of somebody else, who would find files of root there, and whose code root would run.
+  if (process.getuid?.() === 0 && SUDO_UID) return undefined
   if (LOCALD_HOME) return fs.existsSync(LOCALD_HOME) ? join(LOCALD_HOME, 'cache') : undefined
   const base = [XDG_CACHE_HOME, HOME && join(HOME, '.cache')].find((directory) => directory && isAbsolute(directory))
   return base && join(base, 'locald')

@@ -27,6 +27,16 @@ test('by sudo it is whoever called that, with a login and without', async () => 
   ])
 })
 
+test('where sudo has kept the environment, the directories of the caller are as they say', async () => {
+  const { gid, home } = await callerOf({ HOME: '/root', SUDO_UID: '1' }, 0)
+  expect(gid).toBe(1)
+  const kept = { HOME: home, XDG_STATE_HOME: '/srv/state', SUDO_UID: '1' }
+  expect((await callerOf(kept, 0)).installations[0].dnsSetup).toBe('/srv/state/locald/dns.json')
+  expect((await callerOf({ ...kept, HOME: '/root' }, 0)).installations[0].dnsSetup).toBe(
+    join(home, '.local/state/locald/dns.json'),
+  )
+})
+
 test('a user whom the system does not know is said to be unknown', async () => {
   await expect(callerOf({ HOME: '/root', SUDO_UID: '4000000001' }, 0)).rejects.toMatchObject({ code: 'setup_failed' })
 })

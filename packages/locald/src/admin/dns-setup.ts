@@ -2,6 +2,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { writeFileAtomic } from '../lib/atomic-file.ts'
+import { failed, reasonOf } from './replace-file.ts'
 import { isSuffix } from './writable-name.ts'
 import type { DnsSetup } from './resolved-drop-in.ts'
 
@@ -18,11 +19,15 @@ export async function readDnsSetup(file: string): Promise<DnsSetup | null> {
   }
 }
 
-/** Null removes it. */
+/** Null removes it. Throws `setup_failed`. */
 export async function writeDnsSetup(file: string, setup: DnsSetup | null): Promise<void> {
-  if (setup === null) return await rm(file, { force: true })
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await writeFileAtomic(file, `${JSON.stringify({ version: 1, ...setup })}\n`)
+  try {
+    if (setup === null) return await rm(file, { force: true })
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeFileAtomic(file, `${JSON.stringify({ version: 1, ...setup })}\n`)
+  } catch (cause) {
+    throw failed(`Cannot ${setup === null ? 'remove' : 'write'} "${file}": ${reasonOf(cause)}`, cause)
+  }
 }
 
 function parse(content: unknown): DnsSetup | null {

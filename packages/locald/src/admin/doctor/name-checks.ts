@@ -1,6 +1,7 @@
 // Checks of names and ports: whether programs of this machine find what locald serves.
-import { Resolver, lookup } from 'node:dns/promises'
+import { lookup } from 'node:dns/promises'
 import { ownSuffixOf } from '../dns-suffix.ts'
+import { answersDns } from '../dns-trial.ts'
 import { planHosts } from '../hosts-file.ts'
 import { namesInBlock, strayMarkers } from '../hosts-block.ts'
 import type { PortTrial } from '../port-trial.ts'
@@ -151,12 +152,7 @@ export async function checkDns({ setup, isDaemonUp, dropIn }: DnsInputs): Promis
         fix: 'locald server start',
       }),
     ]
-  const resolver = new Resolver({ timeout: 1000, tries: 1 })
-  resolver.setServers([`127.0.0.1:${setup.port}`])
-  const answer = await resolver
-    .resolve4(`locald-doctor.${setup.suffixes[0] ?? 'test'}`)
-    .catch((): readonly string[] => [])
-  if (answer.includes('127.0.0.1')) return [fine(`DNS answers for ${setup.suffixes.join(', ')}`)]
+  if (await answersDns(setup)) return [fine(`DNS answers for ${setup.suffixes.join(', ')}`)]
   const explanation = `Nothing that answers listens on port ${setup.port}: it was set up after the daemon was started, or somebody else has the port.`
   return [fault('DNS does not answer', { explanation, fix: 'locald server restart' })]
 }

@@ -1,9 +1,12 @@
 // `locald admin setup`: the one step that needs root. It is shown, then made, then tried.
 import { dirname, join } from 'node:path'
 import { exitCodes, LocaldError } from '@locald/protocol'
+import { asCaller } from '../../admin/as-caller.ts'
+import { callerOf } from '../../admin/caller.ts'
+import type { Caller } from '../../admin/caller.ts'
 import { defaultDnsPort, readDnsSetup, writeDnsSetup } from '../../admin/dns-setup.ts'
 import { judgeSuffix } from '../../admin/dns-suffix.ts'
-import { closePortsChange, openPortsChange, portStart } from '../../admin/low-ports.ts'
+import { closePortsChange, openPortsChange } from '../../admin/low-ports.ts'
 import { tryPort } from '../../admin/port-trial.ts'
 import { routeSuffixesChange, unrouteSuffixesChange } from '../../admin/resolved-drop-in.ts'
 import type { DnsSetup } from '../../admin/resolved-drop-in.ts'
@@ -16,36 +19,30 @@ import { shellText } from '../../lib/shell-text.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { numberOption } from '../option-values.ts'
 import { renderChanges } from '../output/system-changes.ts'
-import { askIfThere } from '../without-daemon.ts'
-
-const lowPorts = [80, 443]
+import { lowPorts, reportSetup } from './report-setup.ts'
 
 export async function adminSetup(context: CommandContext, call: Invocation): Promise<number> {
-  const { output } = context
   refuseOtherSystems()
-  const isUndo = call.flag('undo')
-  const dns = await dnsSetupOf(context, call)
-  const changes = isUndo ? undoChanges() : await wantedChanges(dns, isForSomebodyElse(context, call))
-  if (call.flag('apply')) return await apply(context, changes)
-
-  const { side } = output
-  if (changes.length > 0) output.note(renderChanges(changes, side.style, side.width()).join('\n'))
+  if (call.flag('apply')) return await apply(context, call)
+  const caller = await callerOf(context.env, process.getuid?.() ?? 0)
+  const dns = await asCaller(caller, async () => await dnsAskedFor(context, call, caller))
+  const changes = await changesFor(context, call, dns)
   const args = privilegedArgs(call, dns)
-  const options = rootOptionsOf(context)
-  if (call.flag('dry-run')) {
-    noteDryRun(context, changes, isRoot() ? null : await commandForRoot(args, options))
-    return exitCodes.ok
+  noteChanges(context, changes)
+  if (call.flag('dry-run')) return await reportDryRun(context, changes, args)
+  if (changes.length > 0 && !(await isAgreed(context, call))) {
+    context.output.note('Nothing was changed')
+    return exitCodes.failed
   }
-  if (changes.length > 0) {
-    if (!(await isAgreed(context, call))) {
-      output.note('Nothing was changed')
-      return exitCodes.failed
-    }
-    if (isRoot()) for (const change of changes) await makeChange(change)
-    else await runAsRoot(args, options)
+  if (call.flag('undo')) {
+    await makeChanges(context, changes, args)
+    await keepDns(caller, null)
+    return reportUndone(context, changes)
   }
-  await writeDnsSetup(context.installation.dnsSetup, isUndo ? null : dns)
-  return isUndo ? reportUndone(context, changes) : await reportPorts(context, { changes, dns })
+  // The other way round the system would be led to a server that no daemon knows of, should this fail.
+  await keepDns(caller, dns)
+  await makeChanges(context, changes, args)
+  return await asCaller(caller, async () => await reportSetup(context, caller, { changes, dns }))
 }
 
 /** Linux alone has the limit as one number. */
@@ -65,6 +62,14 @@ function isForSomebodyElse({ env }: CommandContext, call: Invocation): boolean {
   return isRoot() && (call.flag('apply') || env['SUDO_UID'] !== undefined)
 }
 
+async function changesFor(
+  context: CommandContext,
+  call: Invocation,
+  dns: DnsSetup | null,
+): Promise<readonly SystemChange[]> {
+  return call.flag('undo') ? undoChanges() : await wantedChanges(dns, isForSomebodyElse(context, call))
+}
+
 async function wantedChanges(dns: DnsSetup | null, isForOther: boolean): Promise<readonly SystemChange[]> {
   const paths = systemPathsBelow()
   const isOpen = (await Promise.all(lowPorts.map(tryPort))).every(({ result }) => result !== 'refused')
@@ -78,9 +83,13 @@ function undoChanges(): readonly SystemChange[] {
   return [closePortsChange(paths), unrouteSuffixesChange(paths)].filter((change) => change !== null)
 }
 
-/** What `--dns` asks for, else what was asked for before. */
-async function dnsSetupOf({ installation, output }: CommandContext, call: Invocation): Promise<DnsSetup | null> {
-  const before = await readDnsSetup(installation.dnsSetup)
+/** What `--dns` asks for, else what the caller has asked for before; without a caller nobody has. */
+async function dnsAskedFor(
+  { output }: CommandContext,
+  call: Invocation,
+  caller: Caller | null,
+): Promise<DnsSetup | null> {
+  const before = caller === null ? null : await readDnsSetup(dnsFileOf(caller))
   const given = call.list('dns').map((suffix) => suffix.toLowerCase().replace(/^\*?\./, ''))
   if (given.length === 0) return before
   for (const suffix of given) {
@@ -91,6 +100,15 @@ async function dnsSetupOf({ installation, output }: CommandContext, call: Invoca
   }
   const port = numberOption(call, 'dns-port', 1) ?? before?.port ?? defaultDnsPort
   return { port, suffixes: [...new Set(given)].sort() }
+}
+
+/** The same, wherever the caller's sockets are. */
+function dnsFileOf({ installations }: Caller): string {
+  return installations[0].dnsSetup
+}
+
+async function keepDns(caller: Caller, dns: DnsSetup | null): Promise<void> {
+  await asCaller(caller, async () => await writeDnsSetup(dnsFileOf(caller), dns))
 }
 
 /** What root is told: everything that the plan depends on. */
@@ -108,15 +126,15 @@ export function rootOptionsOf({ keeperProgram, isInteractive, output }: CommandC
   }
 }
 
-async function apply({ output }: CommandContext, changes: readonly SystemChange[]): Promise<number> {
+async function apply(context: CommandContext, call: Invocation): Promise<number> {
   if (!isRoot()) {
     throw new LocaldError('usage', 'Cannot change the system: --apply is for root', {
       hint: 'Leave it out: locald admin setup',
     })
   }
-  for (const change of changes) {
+  for (const change of await changesFor(context, call, await dnsAskedFor(context, call, null))) {
     await makeChange(change)
-    output.note(`Done: ${change.title}`)
+    context.output.note(`Done: ${change.title}`)
   }
   return exitCodes.ok
 }
@@ -127,15 +145,33 @@ async function isAgreed({ output, isInteractive }: CommandContext, call: Invocat
   return (await confirm({ message: 'Make these changes?', output: process.stderr })) === true
 }
 
-function noteDryRun(
-  { output }: CommandContext,
+function noteChanges({ output: { note, side } }: CommandContext, changes: readonly SystemChange[]): void {
+  if (changes.length > 0) note(renderChanges(changes, side.style, side.width()).join('\n'))
+}
+
+async function makeChanges(
+  context: CommandContext,
   changes: readonly SystemChange[],
-  command: readonly string[] | null,
-): void {
-  if (changes.length === 0) return output.note('Nothing has to be changed')
-  output.note('')
-  if (command !== null) output.note(`It would run: ${shellText(command)}`)
-  output.note('Nothing was changed')
+  args: readonly string[],
+): Promise<void> {
+  if (changes.length === 0) return
+  if (isRoot()) for (const change of changes) await makeChange(change)
+  else await runAsRoot(args, rootOptionsOf(context))
+}
+
+async function reportDryRun(
+  context: CommandContext,
+  changes: readonly SystemChange[],
+  args: readonly string[],
+): Promise<number> {
+  const { output } = context
+  if (changes.length === 0) output.note('Nothing has to be changed')
+  else {
+    output.note('')
+    if (!isRoot()) output.note(`It would run: ${shellText(await commandForRoot(args, rootOptionsOf(context)))}`)
+    output.note('Nothing was changed')
+  }
+  return exitCodes.ok
 }
 
 function reportUndone({ output }: CommandContext, changes: readonly SystemChange[]): number {
@@ -144,47 +180,6 @@ function reportUndone({ output }: CommandContext, changes: readonly SystemChange
       ? 'There is nothing to undo'
       : 'Undone. Ports that locald has open stay so until it ends: locald server stop',
   )
-  return exitCodes.ok
-}
-
-interface Outcome {
-  readonly changes: readonly SystemChange[]
-  readonly dns: DnsSetup | null
-}
-
-async function reportPorts(context: CommandContext, { changes, dns }: Outcome): Promise<number> {
-  const { output } = context
-  const { style } = output.side
-  const proxy = (await askIfThere(context, async (client) => await client.server()))?.value.proxy ?? null
-  const trials = await Promise.all(lowPorts.map(tryPort))
-  let isGood = true
-  for (const { port, result, holder } of trials) {
-    const isOurs = proxy !== null && (proxy.http === port || proxy.https === port)
-    const isOpen = result === 'free' || isOurs
-    const words = isOurs
-      ? 'locald listens there'
-      : result === 'free'
-        ? 'you may open it'
-        : result === 'held'
-          ? `taken by ${holder ?? 'somebody else'}; locald uses another one for as long`
-          : 'the system does not let you open it'
-    output.note(`${isOpen ? style.green('✓') : style.red('✗')} Port ${port}: ${words}`)
-    isGood &&= result !== 'refused' && result !== 'missing'
-  }
-  if (dns !== null)
-    output.note(`${style.green('✓')} Names below ${dns.suffixes.join(', ')} are asked of 127.0.0.1:${dns.port}`)
-  if (!isGood) {
-    const start = portStart(systemPathsBelow())
-    throw new LocaldError('setup_failed', 'Ports 80 and 443 still cannot be opened', {
-      hint:
-        start === null
-          ? 'This system has no such setting'
-          : `The system lets users open ports from ${start} up; a security module or a container may refuse more`,
-    })
-  }
-  const isListening = proxy?.https === 443
-  if (changes.length === 0) output.note('Nothing had to be changed')
-  else if (proxy !== null && !isListening) output.note('A running locald uses them after: locald server restart')
   return exitCodes.ok
 }
 
