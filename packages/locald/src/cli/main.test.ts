@@ -1,7 +1,7 @@
 // Whole commands against a daemon of the test's making, or against none.
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, watch, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, watch, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
@@ -165,6 +165,31 @@ test('`check` reports all faults with their places and exits 2', async () => {
   expect(stderr).toContain('3 | port = "y"')
   const json = await startMain(['check', '--json'], project).result
   expect(JSON.parse(json.stdout)).toMatchObject({ format: 'toml', diagnostics: [{ line: 2 }, { line: 3 }] })
+})
+
+test('`check` reports what only planning finds along with what reading does, each with its line', async () => {
+  const toml =
+    '[services.w]\ntype = "worker"\ncommand = "sleep 1"\n[services.a]\ncomand = "x"\ncommand = "echo ${services.w.port}"\n'
+  using project = createProject({ 'locald.toml': toml })
+  const { code, stderr } = await startMain(['check'], project).result
+  expect(code).toBe(2)
+  expect(stderr).toContain('--> locald.toml:5:1\n')
+  expect(stderr).toContain('5 | comand = "x"')
+  expect(stderr).toContain('--> locald.toml:6:11\n')
+  expect(stderr).toContain('6 | command = "echo ${services.w.port}"')
+})
+
+test('`check --json` answers also when an env file cannot be read, and names it', async () => {
+  using project = createProject(procfile)
+  // Root may read every file; nobody can follow a link to itself.
+  symlinkSync('.env', join(project.cwd, '.env'))
+  const { code, stdout, stderr } = await startMain(['check', '--json'], project).result
+  expect({ code, stderr }).toEqual({ code: 2, stderr: '' })
+  expect(JSON.parse(stdout)).toMatchObject({
+    project: 'shop',
+    services: [{ name: 'web' }, { name: 'worker' }],
+    diagnostics: [{ severity: 'error', code: 'env-file-unreadable', file: join(project.cwd, '.env') }],
+  })
 })
 
 test('an unknown service, an unknown instance and a missing configuration are said alike by all commands', async () => {

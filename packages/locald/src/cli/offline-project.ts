@@ -1,7 +1,5 @@
 // A project as its files say, for commands that need no daemon. Loaded only when one is needed: the parsers behind it are heavy.
-import { LocaldError } from '@locald/protocol'
-import type { Diagnostic, EnvVariable, PortRow } from '@locald/protocol'
-import type { Config } from '../config/config.ts'
+import type { EnvVariable, PortRow } from '@locald/protocol'
 import { discover } from '../config/discover.ts'
 import { loadConfig } from '../config/load-config.ts'
 import type { LoadOptions } from '../config/load-config.ts'
@@ -13,15 +11,6 @@ import { selectInstances, unknownService } from '../plan/selection.ts'
 import type { CommandContext } from './command.ts'
 import { definedVariables } from './option-values.ts'
 
-/** Throws `config_invalid` with everything that is wrong. */
-async function offlineConfig(
-  context: CommandContext,
-): Promise<{ readonly config: Config; readonly warnings: readonly Diagnostic[] }> {
-  const result = await loadConfig(configOptions(context))
-  if (result.ok) return { config: result.config, warnings: result.diagnostics }
-  throw new LocaldError('config_invalid', 'The configuration has mistakes', { diagnostics: result.diagnostics })
-}
-
 /** Where to look for the configuration. */
 export function configOptions({ cwd, env, selector, installation }: CommandContext): LoadOptions {
   return {
@@ -32,11 +21,9 @@ export function configOptions({ cwd, env, selector, installation }: CommandConte
   }
 }
 
-/** Ports are those that would be assigned first. */
+/** Ports are those that would be assigned first. Throws everything that is wrong with the configuration. */
 export async function offlinePlan(context: CommandContext): Promise<ReadPlan> {
-  const { config, warnings } = await offlineConfig(context)
-  const read = await readPlan(config, () => ({}))
-  return { ...read, warnings: [...warnings, ...read.warnings] }
+  return await readPlan(await loadConfig(configOptions(context)), () => ({}))
 }
 
 /** Throws `service_unknown`. `name` may be that of an instance; of a service, its first one is meant. */

@@ -124,6 +124,8 @@ export interface ServiceConfig {
   readonly container?: ContainerConfig
   readonly site?: { readonly path: string; readonly build?: string }
   readonly place: Place
+  /** Of values that planning may find fault with, by their path: `command`, `command.0`, `health_check.path`, `port`. */
+  readonly places?: Readonly<Record<string, Place>>
 }
 
 export interface ContainerConfig {
@@ -179,4 +181,17 @@ export interface Config {
 /** A configuration, or why there is none. Warnings may come with either. */
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config; readonly diagnostics: readonly Diagnostic[] }
-  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] }
+  | {
+      readonly ok: false
+      readonly diagnostics: readonly Diagnostic[]
+      /** Absent when part of a file could not be read at all: whatever seems to be missing may stand there. */
+      readonly sound?: SoundPart
+    }
+
+/** What a faulty configuration still says: not to be run, only to find what else is wrong with it. */
+export interface SoundPart {
+  /** Faulty values are left out of it. */
+  readonly config: Config
+  /** Services of which it is not certain whether they have a port. */
+  readonly unclear: ReadonlySet<string>
+}

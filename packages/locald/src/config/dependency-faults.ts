@@ -98,7 +98,7 @@ function cycles(services: readonly ServiceConfig[]): readonly PlacedFault[] {
 
 function sharedPorts(services: readonly ServiceConfig[]): readonly PlacedFault[] {
   const owners = new Map<number, string>()
-  return services.flatMap(({ name, port, place }) => {
+  return services.flatMap(({ name, port, place, places }) => {
     if (typeof port !== 'number') return []
     const owner = owners.get(port)
     owners.set(port, owner ?? name)
@@ -106,8 +106,8 @@ function sharedPorts(services: readonly ServiceConfig[]): readonly PlacedFault[]
     const message = `"${name}" wants port ${port}, which "${owner}" has`
     return [
       {
-        place,
-        length: name.length,
+        place: places?.['port'] ?? place,
+        length: String(port).length,
         code: 'conflict',
         message,
         hint: 'Remove the port of one of them: it is then assigned',

@@ -85,6 +85,7 @@ test('loadConfig() fills in every default', async () => {
         start: 'up',
         domains: [],
         place: { file, line: 1, column: 11 },
+        places: { command: { file, line: 2, column: 11 } },
       },
     ],
     routes: [],
@@ -421,7 +422,7 @@ test('loadConfig() refuses two services with one fixed port, and names that othe
   const { diagnostics } = await loadToml(
     '[services.a-b]\ncommand = "x"\nport = 3000\n[services.a_b]\ncommand = "x"\nport = 3000',
   )
-  expect(brief(diagnostics)).toEqual(['4:11 conflict', '4:11 conflict'])
+  expect(brief(diagnostics)).toEqual(['4:11 conflict', '6:8 conflict'])
 })
 
 test('loadConfig() leaves shell variables and literals in commands alone', async () => {

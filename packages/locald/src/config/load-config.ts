@@ -124,6 +124,8 @@ class Loading {
   #env: readonly EnvEntry[] = []
   #routes: readonly RouteConfig[] = []
   #logs: ConfigDocument['logs']
+  #isBroken = false
+  #unclear: ReadonlySet<string> = new Set()
 
   constructor(found: FoundConfig, user: TomlDocument<UserConfigDocument> | undefined) {
     this.#found = found
@@ -152,9 +154,14 @@ class Loading {
     const diagnostics = this.#diagnostics.toSorted((a, b) =>
       a.file === b.file ? a.line - b.line || a.column - b.column : 0,
     )
-    if (diagnostics.some(({ severity }) => severity === 'error')) return { ok: false, diagnostics }
+    const config = this.#config()
+    if (!diagnostics.some(({ severity }) => severity === 'error')) return { ok: true, config, diagnostics }
+    return { ok: false, diagnostics, ...(this.#isBroken ? {} : { sound: { config, unclear: this.#unclear } }) }
+  }
+
+  #config(): Config {
     const { file, format, root, id } = this.#found
-    const config: Config = {
+    return {
       file,
       format,
       root,
@@ -168,7 +175,6 @@ class Loading {
       routes: this.#routes,
       logs: logsConfig({ ...this.#user?.data.logs, ...this.#logs }),
     }
-    return { ok: true, config, diagnostics }
   }
 
   /** The user's variables, unless the project has one of the same name. */
@@ -183,6 +189,8 @@ class Loading {
   async #readToml(document: TomlDocument<ConfigDocument>): Promise<void> {
     const { data, source } = document
     this.#diagnostics.push(...document.diagnostics)
+    this.#isBroken = document.broken
+    this.#unclear = servicesWithUnclearPort(document.faulty)
     this.#name = data.project?.name ?? this.#name
     this.#domain = data.project?.domain?.toLowerCase()
     this.#domains = (data.project?.domains ?? []).map((domain) => domain.toLowerCase())
@@ -247,7 +255,9 @@ class Loading {
         hint: commandHint(name, procfile),
       })
     }
-    return buildService(service, this.#found.root, this.#user?.data.defaults ?? {})
+    const built = buildService(service, this.#found.root, this.#user?.data.defaults ?? {})
+    const place = this.commandPlaces.get(name)
+    return place === undefined ? built : { ...built, places: { ...built.places, command: place } }
   }
 
   #checkName(document: TomlDocument<ConfigDocument>, name: string): void {
@@ -428,6 +438,17 @@ class Loading {
   #reportPlaced(source: SourceText, { place, length, ...fault }: PlacedFault): void {
     this.#diagnostics.push(source.diagnoseAt(place, length, fault))
   }
+}
+
+/** What decides whether a service has a port. */
+const portKeys = ['type', 'port', 'container_port', 'image', 'env', 'health_check']
+
+/** A misspelt key counts as the one that it is nearest to. */
+function servicesWithUnclearPort(faulty: TomlDocument<unknown>['faulty']): ReadonlySet<string> {
+  const unclear = faulty.filter(
+    ([table, , key]) => table === 'services' && (key === undefined || nearestName(String(key), portKeys) !== undefined),
+  )
+  return new Set(unclear.map(([, name]) => String(name)))
 }
 
 interface SiblingProcfile {

@@ -18,6 +18,7 @@ import type {
   Placed,
   ServiceConfig,
 } from './config.ts'
+import { referringTexts } from './dependency-faults.ts'
 import { durationFault } from './duration-fault.ts'
 import { hostNameFault } from './host-name-fault.ts'
 import type { Fault, Span } from './source-text.ts'
@@ -105,7 +106,25 @@ export function buildService(source: ServiceSource, root: string, user: ServiceD
       ? { site: { path: resolve(root, document.path ?? '.'), ...optional('build', document.build) } }
       : {}),
     place: source.placeOf(source.spanOf([], 'key')),
+    places: placesOf(source, healthCheck),
   }
+}
+
+/** Where the texts with references stand, and the port. */
+function placesOf({ document, spanOf, placeOf }: ServiceSource, check: HealthCheck | undefined): Record<string, Place> {
+  const isSite = typeOf(document) === 'site'
+  const command = isSite ? document.build : document.command
+  const texts = referringTexts({ env: {}, ...optional('command', command), ...optional('healthCheck', check) })
+  const writtenAs = (path: TomlPath): TomlPath => {
+    if (path[0] === 'command' && isSite) return ['build', ...path.slice(1)]
+    return path[0] === 'health_check' && typeof document.health_check === 'string' ? ['health_check'] : path
+  }
+  const port: readonly TomlPath[] =
+    document.port !== undefined ? [['port']] : document.env?.['PORT'] !== undefined ? [['env', 'PORT']] : []
+  return Object.fromEntries([
+    ...texts.map(({ path }) => [path.join('.'), placeOf(spanOf(writtenAs(path)))] as const),
+    ...port.map((path) => ['port', placeOf(spanOf(path))] as const),
+  ])
 }
 
 /** The variables of a table, in its order. */

@@ -18,6 +18,8 @@ export interface TomlDocument<T> {
   readonly broken: boolean
   /** Whether something was faulty at this path or below it, so that nothing more should be said about it. */
   readonly hasFault: (path: TomlPath) => boolean
+  /** Where the schema found faults; an unknown key is one, too. */
+  readonly faulty: readonly TomlPath[]
   /** Of a table as it is written, faulty parts included. */
   readonly keysOf: (table: string) => readonly string[]
   /** Where to point for a path; `key` falls back to the value and the other way round, then to the table around it. */
@@ -59,6 +61,7 @@ export function readToml<S extends z.ZodType>(
       const value: unknown = typeof data === 'object' && data !== null ? Reflect.get(data, table) : undefined
       return typeof value === 'object' && value !== null ? Object.keys(value) : []
     },
+    faulty,
     hasFault: (path) => faulty.some((fault) => path.every((part, i) => fault[i] === part)),
     spanOf,
     diagnose,

@@ -1,14 +1,11 @@
 // The projects that can be found on disk, whether they run or not: from a selector to a configuration and a plan.
 import { LocaldError } from '@locald/protocol'
-import type { Diagnostic, ProjectSelector } from '@locald/protocol'
-import type { Config } from '../config/config.ts'
+import type { ProjectSelector } from '@locald/protocol'
 import { discover } from '../config/discover.ts'
 import type { FoundConfig } from '../config/discover.ts'
 import { loadConfig } from '../config/load-config.ts'
-import type { PlanInputs } from '../plan/plan-for.ts'
 import { readPlan } from '../plan/read-plan.ts'
-import type { ReadPlan } from '../plan/read-plan.ts'
-import type { EnvLayers } from '../plan/env-layers.ts'
+import type { ReadPlan, ReadPlanInputs } from '../plan/read-plan.ts'
 
 export interface CatalogOptions {
   readonly home: string
@@ -27,27 +24,10 @@ export class Catalog {
     return await discover(this.#where(selector))
   }
 
-  /** Reads it, with its warnings. Throws `config_invalid` with everything that is wrong with it. */
-  async load(
-    selector: ProjectSelector,
-  ): Promise<{ readonly config: Config; readonly warnings: readonly Diagnostic[] }> {
-    const result = await loadConfig({ ...this.#where(selector), userConfigFile: this.#options.userConfigFile })
-    if (result.ok) return { config: result.config, warnings: result.diagnostics }
-    const errors = result.diagnostics.filter((d) => d.severity === 'error')
-    const file = errors[0]?.file ?? selector.file ?? selector.dir
-    throw new LocaldError('config_invalid', `Cannot use "${file}"`, {
-      diagnostics: result.diagnostics,
-    })
-  }
-
-  /** Reads and plans it. */
-  async plan(
-    selector: ProjectSelector,
-    inputs: (config: Config, layers: EnvLayers) => Omit<PlanInputs, 'layers'>,
-  ): Promise<ReadPlan> {
-    const { config, warnings } = await this.load(selector)
-    const read = await readPlan(config, (layers) => inputs(config, layers))
-    return { ...read, warnings: [...warnings, ...read.warnings] }
+  /** Reads and plans it. Throws everything that is wrong with it. */
+  async plan(selector: ProjectSelector, inputs: ReadPlanInputs): Promise<ReadPlan> {
+    const userConfigFile = this.#options.userConfigFile
+    return await readPlan(await loadConfig({ ...this.#where(selector), userConfigFile }), inputs)
   }
 
   #where({ dir, file }: ProjectSelector): { readonly dir: string; readonly home: string; readonly file?: string } {

@@ -19,28 +19,36 @@ export function projectReferences(config: Pick<Config, 'env'>): readonly PlacedR
   return config.env.map(({ value, place }) => ({ text: value, mode: 'value', place }) as const).flatMap(referencesOf)
 }
 
-/** References in the service's own `env`, `command` and `health_check`; of the latter two the place is the service's. */
+/** References in the service's own `env`, `command` and `health_check`, each with the place of the value that holds it. */
 export function serviceReferences(service: ServiceConfig): readonly PlacedReference[] {
-  const { env, command, healthCheck, place } = service
+  const { env, command, healthCheck, place, places } = service
+  const placeOf: PlaceOf = (path) => places?.[path] ?? place
   return [
     ...env.map((entry) => ({ text: entry.value, mode: 'value', place: entry.place }) as const),
-    ...commandTexts(command, place),
-    ...checkTexts(healthCheck, place),
+    ...commandTexts(command, 'command', placeOf),
+    ...checkTexts(healthCheck, placeOf),
   ].flatMap(referencesOf)
 }
+
+type PlaceOf = (path: string) => Place
 
 function referencesOf({ text, mode, place }: ConfiguredText): readonly PlacedReference[] {
   return referencesIn(parseReferences(text, mode)).map((reference) => ({ reference, place }))
 }
 
-function commandTexts(command: Command | undefined, place: Place): readonly ConfiguredText[] {
+function commandTexts(command: Command | undefined, path: string, placeOf: PlaceOf): readonly ConfiguredText[] {
   if (command === undefined) return []
-  if (typeof command === 'string') return [{ text: command, mode: 'shell', place }]
-  return command.map((text) => ({ text, mode: 'value', place }))
+  if (typeof command === 'string') return [{ text: command, mode: 'shell', place: placeOf(path) }]
+  return command.map((text, index) => ({ text, mode: 'value', place: placeOf(`${path}.${index}`) }))
 }
 
-function checkTexts(check: HealthCheck | undefined, place: Place): readonly ConfiguredText[] {
-  if (check?.type === 'command') return commandTexts(check.command, place)
+function checkTexts(check: HealthCheck | undefined, placeOf: PlaceOf): readonly ConfiguredText[] {
+  if (check?.type === 'command') return commandTexts(check.command, 'health_check.command', placeOf)
   if (check?.type !== 'http') return []
-  return [check.path, ...Object.values(check.headers)].map((text) => ({ text, mode: 'value', place }))
+  return [
+    { text: check.path, mode: 'value', place: placeOf('health_check.path') },
+    ...Object.entries(check.headers).map(
+      ([name, text]) => ({ text, mode: 'value', place: placeOf(`health_check.headers.${name}`) }) as const,
+    ),
+  ]
 }

@@ -49,7 +49,7 @@ function settingsOf({ config, dependsOn, instances }: ServicePlan): string {
   // The round trip leaves plain data only, and drops the places, which move with every edit above them.
   const plain = JSON.parse(
     JSON.stringify({ config, dependsOn, instances }, (key, value: unknown) =>
-      key === 'place' && typeof value === 'object' ? undefined : value,
+      (key === 'place' || key === 'places') && typeof value === 'object' ? undefined : value,
     ),
   ) as Hashable
   return hashOf(plain)

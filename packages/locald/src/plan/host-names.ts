@@ -20,8 +20,11 @@ const otherProtocols: ReadonlySet<number> = new Set([
   5672, 6379, 6380, 7687, 8883, 9042, 9092, 9093, 11_211, 26_257, 27_017, 27_018, 33_060, 61_616,
 ])
 
-/** The first name of each service is the one that it is shown with. */
-export function hostNamesOf(config: NamedConfig): HostNames {
+/**
+ * The first name of each service is the one that it is shown with. Whether a service of `unclear` has a port is not known,
+ * and not complained about.
+ */
+export function hostNamesOf(config: NamedConfig, unclear: ReadonlySet<string> = new Set()): HostNames {
   const claims = claimsOf(config)
   const owners = ownersOf(claims)
   const front = frontOf(config)
@@ -41,7 +44,9 @@ export function hostNamesOf(config: NamedConfig): HostNames {
     ],
     diagnostics: [
       ...claims.flatMap((claim) => faultOf(claim, owners.get(claim.host)) ?? []),
-      ...config.routes.flatMap((route) => routeFault(route, config.services) ?? []),
+      ...config.routes
+        .filter(({ service }) => !unclear.has(service))
+        .flatMap((route) => routeFault(route, config.services) ?? []),
     ],
   }
 }

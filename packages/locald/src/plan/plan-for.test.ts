@@ -163,7 +163,7 @@ test('planFor() reports every reference that means nothing, with its place and t
       hint: 'Did you mean "db"?',
     },
     {
-      code: 'unknown-property',
+      code: 'unknown-reference',
       line: 12,
       message: '"${services.db.prot}" asks for "prot", which no service has',
       hint: 'Did you mean "port"?',

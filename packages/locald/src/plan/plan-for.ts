@@ -27,6 +27,8 @@ export interface PlanInputs {
   readonly isPortFree?: PortInputs['isFree']
   /** Count ports as foreman does, from this one ({@link portBaseOf}), instead of assigning them. */
   readonly portBase?: number
+  /** Services of which a faulty configuration does not tell whether they have a port. Default: none. */
+  readonly unclear?: ReadonlySet<string>
 }
 
 /** `diagnostics` of a plan are warnings; without a plan at least one is an error. */
@@ -39,28 +41,29 @@ export type PlanResult =
       readonly diagnostics: readonly Diagnostic[]
     }
 
-/** Pure: the same configuration and inputs give the same plan. */
+/** Pure: the same configuration and inputs give the same plan, or everything that is in its way. */
 export function planFor(config: Config, inputs: PlanInputs = {}): PlanResult {
-  const { layers = noEnvLayers, flags = {}, portBase } = inputs
+  const { layers = noEnvLayers, flags = {}, unclear = new Set(), portBase } = inputs
   const dependencies = dependenciesOf(config)
   const written = withWrittenPorts(config, { layers, flags, isBased: portBase !== undefined })
-  const names = hostNamesOf({ ...config, services: written.services })
+  const names = hostNamesOf({ ...config, services: written.services }, unclear)
   const found = [
-    ...referenceFaults({ ...config, services: written.services }),
+    ...referenceFaults({ ...config, services: written.services }, unclear),
     ...(dependencies.ok ? [] : dependencies.diagnostics),
     ...written.diagnostics,
     ...names.diagnostics,
   ]
-  if (!dependencies.ok || found.some(({ severity }) => severity === 'error')) {
-    return { ok: false, code: 'config_invalid', diagnostics: found }
-  }
   const ports = assignPorts(config.id, written.services, {
     kept: inputs.keptPorts ?? new Map(),
     reserved: inputs.reserved ?? new Set(),
     isFree: inputs.isPortFree ?? (() => true),
     ...(portBase === undefined ? {} : { base: portBase }),
   })
-  if (!ports.ok) return { ok: false, code: ports.code, diagnostics: [...found, ...ports.diagnostics] }
+  const diagnostics = [...found, ...(ports.ok ? ports.warnings : ports.diagnostics)]
+  const isFaulty = found.some(({ severity }) => severity === 'error')
+  if (!dependencies.ok || !ports.ok || isFaulty) {
+    return { ok: false, code: isFaulty || ports.ok ? 'config_invalid' : ports.code, diagnostics }
+  }
 
   const drafts = written.services.map((service) => ({
     name: service.name,
@@ -81,7 +84,7 @@ export function planFor(config: Config, inputs: PlanInputs = {}): PlanResult {
   return {
     ok: true,
     plan: { id, name, root, file, hosts: names.hosts, services, config },
-    diagnostics: [...found, ...ports.warnings],
+    diagnostics,
   }
 }
 

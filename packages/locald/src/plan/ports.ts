@@ -152,8 +152,8 @@ function freePort(
   return undefined
 }
 
-function fault(slot: Slot, code: string, message: string, hint: string): Diagnostic {
-  return { severity: 'error', code, message, ...slot.config.place, hint }
+function fault({ config }: Slot, code: string, message: string, hint: string): Diagnostic {
+  return { severity: 'error', code, message, ...(config.places?.['port'] ?? config.place), hint }
 }
 
 function tooHighFault(slot: Slot): Diagnostic {

@@ -1,55 +1,17 @@
-// From a configuration file to a plan: the one part of this folder that reads files.
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
+// From what was read of a configuration to a plan, or to everything that is in its way.
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
-import type { Config, ServiceConfig } from '../config/config.ts'
-import { readEnvFile } from '../config/env-file.ts'
-import type { ParsedEnvFile } from '../config/env-file.ts'
+import type { Config, ConfigResult } from '../config/config.ts'
+import { quoteLines } from '../config/quoted-lines.ts'
 import type { EnvLayers } from './env-layers.ts'
 import { planFor } from './plan-for.ts'
 import type { PlanInputs } from './plan-for.ts'
 import type { Plan } from './plan.ts'
+import { tryEnvLayers } from './read-env-layers.ts'
+import type { EnvFault } from './read-env-layers.ts'
 
-/**
- * Reads the shared env files, and those that the configuration refers to for these services (default: all). Throws
- * `env_file_unreadable`, also for an `env_file` that is missing.
- */
-export async function readEnvLayers(
-  config: Config,
-  services: readonly Pick<ServiceConfig, 'name' | 'envFiles'>[] = config.services,
-): Promise<EnvLayers> {
-  const shared = await Promise.all(['.env', '.env.local'].map((name) => readShared(join(config.root, name))))
-  const own = services.map(async (service): Promise<readonly [string, readonly ParsedEnvFile[]]> => {
-    const files = service.envFiles.map(async ({ value }) => (await readEnvFile(value)) ?? missing(value, service.name))
-    return [service.name, await Promise.all(files)]
-  })
-  return { dotenv: shared.filter((file) => file !== undefined), serviceFiles: new Map(await Promise.all(own)) }
-}
-
-/**
- * A directory of that name, as Python's `venv` makes one for many, is somebody else's. That there is no file is found out at
- * once: every start asks, and one that had to wait for a thread would be later by that.
- */
-async function readShared(path: string): Promise<ParsedEnvFile | undefined> {
-  try {
-    const found = statSync(path, { throwIfNoEntry: false })
-    if (found === undefined || found.isDirectory()) return undefined
-  } catch {
-    // Whatever else is the matter is said when it is read.
-  }
-  return await readEnvFile(path)
-}
-
-function missing(path: string, service: string): never {
-  throw new LocaldError(
-    'env_file_unreadable',
-    `Cannot read the env file "${path}" of "${service}": there is no such file`,
-    {
-      hint: 'Create it, or take it out of env_file',
-    },
-  )
-}
+/** What planning depends on besides files; asked for once the env files are read. */
+export type ReadPlanInputs = (config: Config, layers: EnvLayers) => Omit<PlanInputs, 'layers' | 'unclear'>
 
 export interface ReadPlan {
   readonly plan: Plan
@@ -57,16 +19,72 @@ export interface ReadPlan {
   readonly warnings: readonly Diagnostic[]
 }
 
-/** Plans what is configured with what the env files say now. Throws what is wrong with either. */
-export async function readPlan(
-  config: Config,
-  inputs: (layers: EnvLayers) => Omit<PlanInputs, 'layers'>,
-): Promise<ReadPlan> {
-  const layers = await readEnvLayers(config)
-  const result = planFor(config, { ...inputs(layers), layers })
-  if (!result.ok) {
-    throw new LocaldError(result.code, `Cannot plan "${config.file}"`, { diagnostics: result.diagnostics })
+/** A plan, or why there is none. */
+type Examined =
+  | { readonly ok: true; readonly read: ReadPlan }
+  /** `error` has the diagnostics, unless an env file is all that is wrong. */
+  | { readonly ok: false; readonly error: LocaldError; readonly diagnostics: readonly Diagnostic[] }
+
+/** Plans what is configured with what the env files say now. Throws everything that is wrong with any of them. */
+export async function readPlan(result: ConfigResult, inputs: ReadPlanInputs): Promise<ReadPlan> {
+  const examined = await examine(result, inputs)
+  if (!examined.ok) throw examined.error
+  return examined.read
+}
+
+/** As `readPlan`, with what is wrong as data. */
+export async function examine(result: ConfigResult, inputs: ReadPlanInputs): Promise<Examined> {
+  const part = result.ok ? { config: result.config, unclear: new Set<string>() } : result.sound
+  if (part === undefined) return failed('config_invalid', result.diagnostics)
+  const { config, unclear } = part
+  const { layers, faults } = await tryEnvLayers(config, config.services)
+  const planned = planFor(config, { ...inputs(config, layers), layers, unclear })
+  if (result.ok && planned.ok && faults.length === 0) {
+    const files = [...layers.dotenv, ...[...layers.serviceFiles.values()].flat()]
+    const found = [...result.diagnostics, ...files.flatMap((file) => file.diagnostics), ...planned.diagnostics]
+    return { ok: true, read: { plan: planned.plan, layers, warnings: await shown(found) } }
   }
-  const files = [...layers.dotenv, ...[...layers.serviceFiles.values()].flat()]
-  return { plan: result.plan, layers, warnings: [...files.flatMap((f) => f.diagnostics), ...result.diagnostics] }
+  const further = result.ok
+    ? planned.diagnostics
+    : planned.diagnostics.filter((each) => each.severity === 'error' && !isSaid(each, result.diagnostics))
+  const unreadable = faults.filter(({ isMissing }) => result.ok || !isMissing)
+  const diagnostics = await shown([...result.diagnostics, ...further, ...unreadable.map(envDiagnostic)])
+  const [fault] = unreadable
+  if (result.ok && planned.ok && fault !== undefined && unreadable.length === 1) {
+    return { ok: false, error: fault.error, diagnostics }
+  }
+  return failed(result.ok && !planned.ok ? planned.code : 'config_invalid', diagnostics)
+}
+
+function failed(code: 'config_invalid' | 'port_exhausted', diagnostics: readonly Diagnostic[]): Examined {
+  const file = diagnostics.find(({ severity }) => severity === 'error')?.file
+  return { ok: false, error: new LocaldError(code, `Cannot use "${file}"`, { diagnostics }), diagnostics }
+}
+
+function envDiagnostic({ file, error: { message, hint } }: EnvFault): Diagnostic {
+  const place = { file, line: 1, column: 1 }
+  return { severity: 'error', code: 'env-file-unreadable', message, ...place, ...(hint === undefined ? {} : { hint }) }
+}
+
+/** What reading the configuration looks for by itself, and then names all of. */
+const foundByReading = new Set(['unknown-service', 'unknown-reference', 'cycle'])
+/** What it calls otherwise when it comes upon it. */
+const otherCodes: Readonly<Record<string, string>> = { 'port-shared': 'conflict', 'name-too-long': 'bad-name' }
+
+/** Whether a fault that planning found is among those that reading has found. */
+function isSaid({ code, file, line }: Diagnostic, said: readonly Diagnostic[]): boolean {
+  return said.some(
+    (each) =>
+      (each.code === code && foundByReading.has(code)) ||
+      ([code, otherCodes[code]].includes(each.code) && each.file === file && each.line === line),
+  )
+}
+
+/** By file, as they were found, and within one by its lines; each with its line. */
+async function shown(diagnostics: readonly Diagnostic[]): Promise<readonly Diagnostic[]> {
+  const files = [...new Set(diagnostics.map(({ file }) => file))]
+  const ordered = diagnostics.toSorted(
+    (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  )
+  return await quoteLines(ordered)
 }

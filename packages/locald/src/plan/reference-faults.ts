@@ -8,13 +8,20 @@ import { hasPort } from './ports.ts'
 import { isServiceProperty } from './references.ts'
 import type { ServiceReference } from './references.ts'
 
-/** One error for each reference that cannot mean anything: unknown service, unknown property, no port, unreadable. */
-export function referenceFaults(config: Config): readonly Diagnostic[] {
+/**
+ * One error for each reference that cannot mean anything: unknown service, unknown property, no port, unreadable. Whether a
+ * service of `unclear` has a port is not known, and not complained about.
+ */
+export function referenceFaults(config: Config, unclear: ReadonlySet<string>): readonly Diagnostic[] {
   const placed = [...projectReferences(config), ...config.services.flatMap((service) => serviceReferences(service))]
-  return placed.flatMap((each) => faultOf(config, each) ?? [])
+  return placed.flatMap((each) => faultOf(config, unclear, each) ?? [])
 }
 
-function faultOf(config: Config, { reference, place }: PlacedReference): Diagnostic | undefined {
+function faultOf(
+  config: Config,
+  unclear: ReadonlySet<string>,
+  { reference, place }: PlacedReference,
+): Diagnostic | undefined {
   switch (reference.kind) {
     case 'variable':
       return undefined
@@ -28,7 +35,7 @@ function faultOf(config: Config, { reference, place }: PlacedReference): Diagnos
         hint: 'There is ${locald.ca_bundle}: a file with the certificate authorities of the system and of locald',
       })
     case 'service':
-      return serviceFault(config, reference, place)
+      return serviceFault(config, reference, place) ?? portFault(config, unclear, reference, place)
     default:
       return unreachable(reference)
   }
@@ -43,11 +50,16 @@ function serviceFault(config: Config, { service, property, source }: ServiceRefe
     })
   }
   if (!isServiceProperty(property)) {
-    return error(place, 'unknown-property', `"${source}" asks for "${property}", which no service has`, {
+    return error(place, 'unknown-reference', `"${source}" asks for "${property}", which no service has`, {
       hint: hintFor(property, ['url', 'host', 'port'], 'A service has'),
     })
   }
-  if (hasPort(referred)) return undefined
+  return undefined
+}
+
+function portFault(config: Config, unclear: ReadonlySet<string>, { service, source }: ServiceReference, place: Place) {
+  const referred = config.services.find(({ name }) => name === service)
+  if (referred === undefined || hasPort(referred) || unclear.has(service)) return undefined
   return error(place, 'reference-without-port', `"${source}" refers to "${service}", which has no port`, {
     hint: `Give "${service}" a port, or remove the reference`,
   })

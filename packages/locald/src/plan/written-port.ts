@@ -1,6 +1,6 @@
 // `PORT` in a service's own `env` or `env_file` means the same as `port` in its definition.
 import type { Diagnostic, EnvVariable } from '@locald/protocol'
-import type { Config, ServiceConfig } from '../config/config.ts'
+import type { Config, Place, ServiceConfig } from '../config/config.ts'
 import type { EnvLayers } from './env-layers.ts'
 import { resolveEnvironment } from './environment.ts'
 import { hasPort } from './ports.ts'
@@ -34,9 +34,8 @@ export function withWrittenPorts(
     const reference = referenceToService(service, written)
     const port = reference === undefined ? portOf(written.value) : undefined
     if (port !== undefined && service.replicas === 1) return withPort(service, port)
-    if (port !== undefined) diagnostics.push(replicasFault(config, service, written, port))
-    else if (reference !== undefined || written.value !== '')
-      diagnostics.push(badPort(config, service, written, reference))
+    if (port !== undefined) diagnostics.push(replicasFault(service, written, port))
+    else if (reference !== undefined || written.value !== '') diagnostics.push(badPort(service, written, reference))
     return service
   })
   return { services, diagnostics }
@@ -76,34 +75,33 @@ function referenceToService(service: ServiceConfig, { source }: EnvVariable): st
   return references.find(({ kind }) => kind === 'service')?.source
 }
 
-function badPort(config: Config, service: ServiceConfig, written: EnvVariable, reference?: string): Diagnostic {
-  const { value, file, line } = written
+function badPort(service: ServiceConfig, written: EnvVariable, reference?: string): Diagnostic {
+  const { value } = written
   return {
     severity: 'error',
     code: 'bad-port',
     message: `"PORT" of "${service.name}" is not a port: "${reference ?? value}"`,
-    file: file ?? config.file,
-    line: line ?? 1,
-    column: 1,
+    ...placeOf(service, written),
     hint: 'Write a number from 1 to 65535, or leave it out to get a free port',
   }
 }
 
-function replicasFault(
-  config: Config,
-  { name, replicas }: ServiceConfig,
-  { file, line }: EnvVariable,
-  port: number,
-): Diagnostic {
+function replicasFault(service: ServiceConfig, written: EnvVariable, port: number): Diagnostic {
+  const { name, replicas } = service
   return {
     severity: 'error',
     code: 'conflict',
     message: `"${name}" has ${replicas} replicas, which cannot share the fixed port ${port}`,
-    file: file ?? config.file,
-    line: line ?? 1,
-    column: 1,
+    ...placeOf(service, written),
     hint: 'Remove PORT: each replica is then assigned its own',
   }
+}
+
+/** Where a variable was written, or the service that has it by a flag. */
+function placeOf(service: ServiceConfig, { source, file, line }: EnvVariable): Place {
+  if (file === null || line === null) return service.place
+  const entry = source === 'service' ? service.env.findLast(({ name }) => name === 'PORT') : undefined
+  return entry?.place ?? { file, line, column: 1 }
 }
 
 function sharedWarnings(config: Config, { dotenv }: EnvLayers): readonly Diagnostic[] {

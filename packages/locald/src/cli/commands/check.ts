@@ -1,12 +1,12 @@
 // `locald check`: all that is wrong with a configuration, at once; starts nothing and asks nobody.
-import { exitCodes, LocaldError } from '@locald/protocol'
+import { exitCodes } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
 import type { Config } from '../../config/config.ts'
 import type { FoundConfig } from '../../config/discover.ts'
 import { loadDocuments } from '../../config/load-config.ts'
 import { hostsOf } from '../../plan/host-names.ts'
 import type { Plan } from '../../plan/plan.ts'
-import { readPlan } from '../../plan/read-plan.ts'
+import { examine } from '../../plan/read-plan.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { configOptions } from '../offline-project.ts'
 import { renderHosts } from '../output/host-list.ts'
@@ -37,26 +37,13 @@ export async function check(context: CommandContext, call: Invocation): Promise<
   return isGood ? exitCodes.ok : exitCodes.usage
 }
 
-/** The configuration, then what only planning finds: cycles, ports, references. */
+/** What reading the configuration finds, and what only planning does: ports, references, names. */
 async function checkAll(context: CommandContext): Promise<Checked> {
   const { result, found } = await loadDocuments(configOptions(context))
-  if (!result.ok) return { found, config: null, plan: null, diagnostics: result.diagnostics }
-  const { config, diagnostics } = result
-  try {
-    const { plan, warnings } = await readPlan(config, () => ({}))
-    return { found, config, plan, diagnostics: inOrder([...diagnostics, ...warnings]) }
-  } catch (error) {
-    if (!(error instanceof LocaldError) || error.diagnostics.length === 0) throw error
-    return { found, config, plan: null, diagnostics: inOrder([...diagnostics, ...error.diagnostics]) }
-  }
-}
-
-/** By file, as they were found, and within one by its lines. */
-function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
-  const files = [...new Set(diagnostics.map(({ file }) => file))]
-  return diagnostics.toSorted(
-    (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
-  )
+  const config = result.ok ? result.config : null
+  const examined = await examine(result, () => ({}))
+  if (!examined.ok) return { found, config, plan: null, diagnostics: examined.diagnostics }
+  return { found, config, plan: examined.read.plan, diagnostics: examined.read.warnings }
 }
 
 function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {
