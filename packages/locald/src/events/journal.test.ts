@@ -1,8 +1,27 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { Journal } from './journal.ts'
+
+const disk = vi.hoisted(() => ({ isFull: false }))
+
+// Nothing but a real file system of its own would refuse an open file; tests/e2e/full-disk.test.ts has one.
+vi.mock(import('node:fs'), async (importOriginal) => {
+  const fs = await importOriginal()
+  const refuse = (): void => {
+    if (disk.isFull) throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' })
+  }
+  const writeSync = ((...args: Parameters<typeof fs.writeSync>) => {
+    refuse()
+    return fs.writeSync(...args)
+  }) as typeof fs.writeSync
+  const writeFileSync: typeof fs.writeFileSync = (...args) => {
+    refuse()
+    fs.writeFileSync(...args)
+  }
+  return { ...fs, writeSync, writeFileSync }
+})
 
 interface Event {
   readonly seq: number
@@ -185,4 +204,34 @@ test('batch() stores what was done when its work throws', () => {
   }
   expect(() => first.journal.batch(work)).toThrow('Half way')
   expect(open().state).toEqual(['a'])
+})
+
+test('Journal stores what a full disk refused as soon as there is room, though nothing else happens', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const first = open()
+  add(first, 'a')
+  disk.isFull = true
+  onTestFinished(() => void (disk.isFull = false))
+  add(first, 'b')
+  vi.advanceTimersByTime(10_000)
+  expect(troubles, 'told once').toEqual([expect.stringContaining('Cannot write the journal')])
+  expect(vi.getTimerCount(), 'one try at a time').toBe(1)
+  expect(open().state).toEqual(['a'])
+  disk.isFull = false
+  vi.advanceTimersByTime(1000)
+  expect(vi.getTimerCount(), 'nothing wakes the daemon once all is stored').toBe(0)
+  expect(open().state).toEqual(['a', 'b'])
+  first.journal[Symbol.dispose]()
+})
+
+test('Journal that is closed tries nothing more', () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const first = open()
+  disk.isFull = true
+  onTestFinished(() => void (disk.isFull = false))
+  add(first, 'a')
+  first.journal[Symbol.dispose]()
+  expect(vi.getTimerCount()).toBe(0)
 })

@@ -49,6 +49,8 @@ export interface Recovered<Change> {
 const format = 1
 const defaultCompactBytes = 8 * 1024 * 1024
 const defaultEventsKept = 2000
+/** Between two tries to write what a full disk has refused. */
+const retryMs = 1000
 
 /** Writes synchronously, so that what is recorded survives this process; not a power failure. One writer at a time. */
 export class Journal<Event extends JournalEvent, Change> implements Disposable {
@@ -61,8 +63,9 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
   #seq: number
   #fd: number
   #bytes: number
-  /** Entries could not be written: only a snapshot can make the file true again. */
+  /** Entries could not be written: only a snapshot can make the file true again, which is tried until it succeeds. */
   #isBehind = false
+  #retry: NodeJS.Timeout | null = null
 
   private constructor(options: JournalOptions, state: () => unknown, read: ReadJournal<Event, Change>) {
     this.#options = options
@@ -143,6 +146,7 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#fd < 0) return
+    if (this.#retry !== null) clearTimeout(this.#retry)
     closeSync(this.#fd)
     this.#fd = -1
     this.#listeners.clear()
@@ -161,7 +165,16 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
       if (!this.#isBehind)
         this.#options.onTrouble('Cannot write the journal; what happens now is lost to a new daemon', error)
       this.#isBehind = true
+      this.#retryLater()
     }
+  }
+
+  /** What happened last may be all that happens for days, and this daemon may end any moment. */
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null
+      if (this.#isBehind && !this.#compact([])) this.#retryLater()
+    }, retryMs)
   }
 
   /**
