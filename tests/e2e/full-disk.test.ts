@@ -1,7 +1,8 @@
 // A real full disk under everything that locald writes.
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { daemonPid, isRunning, keeperPid } from '../chaos/processes.ts'
 import { createHarness } from '../support/harness.ts'
 import type { Project } from '../support/harness.ts'
 import { mountSmallDisk, whyNoSmallDisk } from '../support/small-disk.ts'
@@ -126,13 +127,53 @@ test.skipIf(isSkipped)(
     disk.free()
     await until(async () => ((await project.status()).warnings.length === 0 ? true : null))
     expect(await project.lines('b')).toEqual(['begin', 'begin'])
-    // What the daemon could not store then it stores now: its successor knows of it.
-    await project.locald('stop', 'b')
-    await harness.locald(['server', 'restart'])
+    // What the daemon could not store then it stores by itself: its successor knows of it.
+    const snapshot = join(harness.home, 'state/journal/snapshot.json')
+    await until(async () => existsSync(snapshot) || null)
+    const keeper = keeperPid(harness.home)
+    const first = daemonPid(keeper)
+    if (first !== null) process.kill(first, 'SIGKILL')
+    await until(async () => ((await harness.serverStatus()).daemon?.pid ?? first) !== first || null)
     expect((await project.status()).services.map(({ name, state, run }) => [name, state, run])).toEqual([
       ['a', 'stopped', 1],
-      ['b', 'stopped', 2],
+      ['b', 'running', 2],
     ])
+  },
+)
+
+test.skipIf(isSkipped)(
+  'on a full disk a lost keeper is replaced, and the next one knows what was started there once there was room',
+  { timeout: 90_000 },
+  async () => {
+    await using harness = createHarness()
+    await using disk = mountSmallDisk(harness, 16_000_000)
+    // They outlive the hang-up of their terminal.
+    const command = `trap '' HUP; echo begin; while sleep 0.1; do :; done`
+    const project = harness.project({
+      'locald.toml': ['a', 'b'].map((name) => `[services.${name}]\ntype = "worker"\ncommand = "${command}"\n`).join(''),
+    })
+    const pidOf = async (service: string): Promise<number> => (await project.service(service)).pid ?? 0
+    const loseKeeper = async (services: readonly string[]): Promise<void> => {
+      const before = await Promise.all(services.map(pidOf))
+      process.kill(keeperPid(harness.home), 'SIGKILL')
+      await until(async () => {
+        const now = await Promise.all(services.map(pidOf))
+        return now.every((pid) => pid > 0 && !before.includes(pid)) || null
+      })
+      expect(before.filter(isRunning)).toEqual([])
+    }
+    await project.up('a')
+    disk.fill()
+    await loseKeeper(['a'])
+
+    await project.up('b')
+    disk.free()
+    const b = await pidOf('b')
+    const runs = join(harness.home, 'state/runs.jsonl')
+    await until(async () => readFileSync(runs, 'utf8').includes(`"pid":${b},`) || null)
+    const snapshot = join(harness.home, 'state/journal/snapshot.json')
+    await until(async () => (existsSync(snapshot) && readFileSync(snapshot, 'utf8').includes(`"pid":${b},`)) || null)
+    await loseKeeper(['a', 'b'])
   },
 )
 

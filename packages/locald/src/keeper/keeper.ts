@@ -63,6 +63,8 @@ export class Keeper {
   readonly #logs: LogStreams
   readonly #facts = new FactLog()
   readonly #runsFile: RunsFile
+  /** Of its own files, for whoever asks about the server. */
+  readonly #warnings: string[] = []
   readonly #runs = new Map<string, Run>()
   readonly #usedIds = new Set<string>()
   readonly #nonce = randomBytes(4).toString('hex')
@@ -106,7 +108,13 @@ export class Keeper {
       onGrew: (stream) => this.#listener?.onGrew(stream),
       onTrouble: (trouble) => this.#listener?.onTrouble(trouble),
     })
-    this.#runsFile = new RunsFile(options.runsFile, (message, error) => options.logger.log('warn', message, { error }))
+    this.#runsFile = new RunsFile(options.runsFile, {
+      onDamaged: (message, error) => {
+        options.logger.log('warn', message, { error })
+        this.#warnings.push(message)
+      },
+      onUnwritten: (error) => options.logger.log('error', 'Cannot remember what runs', { error }),
+    })
     this.#isSubreaper = becomeSubreaper()
     this.#notify = new NotifySockets({
       tell: (run, body) => this.#tell(run, body),
@@ -124,7 +132,7 @@ export class Keeper {
     const entries: RunEntry[] = []
     for (const entry of this.#runsFile.entries) {
       if (entry.boot === this.#boot) entries.push(entry)
-      else this.#remember(() => this.#runsFile.remove(entry.run))
+      else this.#runsFile.remove(entry.run)
     }
     if (entries.length === 0) return
     const identities = entries.map((entry) => entry.identity)
@@ -179,6 +187,7 @@ export class Keeper {
     if (this.#review !== null) clearTimeout(this.#review.timer)
     for (const run of this.#open()) run.abandon()
     this.#notify.close()
+    this.#runsFile[Symbol.dispose]()
     await this.#logs.close()
   }
 
@@ -191,6 +200,7 @@ export class Keeper {
       startedAt: this.#startedAt,
       runs: this.#infos(),
       troubles: this.#logs.troubles,
+      ...(this.#warnings.length === 0 ? {} : { warnings: this.#warnings }),
     }
   }
 
@@ -204,21 +214,21 @@ export class Keeper {
     const entry = { run: order.run, tag, log, ...(recovery === undefined ? {} : { recovery }), boot: this.#boot }
     // Before there is anything to find: this keeper may end between the fork and what is remembered of it.
     const planned = { pid: 0, startTime: startTimeNow(), marker, lockLimit }
-    this.#remember(() => this.#runsFile.add({ ...entry, identity: planned, startedAt: Date.now() }))
+    this.#runsFile.add({ ...entry, identity: planned, startedAt: Date.now() })
     let run: Run
     try {
       if (order.notify !== undefined) this.#notify.open(order.run, order.notify)
       run = Run.start(order, check.program, { marker, lockLimit }, this.#hostOf(order.run))
     } catch (error) {
       this.#notify.discard(order.run)
-      this.#remember(() => this.#runsFile.remove(order.run))
+      this.#runsFile.remove(order.run)
       this.#options.logger.log('error', 'Cannot start a run', { run: order.run, error })
       return { ok: false, reason: 'failed', message: error instanceof Error ? error.message : String(error) }
     }
     const { identity, startedAt } = run
     this.#runs.set(order.run, run)
     this.#rememberId(order.run)
-    this.#remember(() => this.#runsFile.add({ ...entry, identity, startedAt }))
+    this.#runsFile.add({ ...entry, identity, startedAt })
     this.#tell(order.run, { type: 'spawned', identity })
     this.#notify.listen(order.run)
     return { ok: true, identity, startedAt }
@@ -294,18 +304,9 @@ export class Keeper {
 
   #tell(run: string, body: FactBody): void {
     const fact = this.#facts.add(run, body)
-    if (body.type === 'emptied') this.#remember(() => this.#runsFile.remove(run))
+    if (body.type === 'emptied') this.#runsFile.remove(run)
     this.#listener?.onFact(fact)
     if (body.type === 'emptied' && this.#open().length === 0) this.#onEmptied?.()
-  }
-
-  /** The file is for bad days; a disk that refuses it must not cost a service. */
-  #remember(act: () => void): void {
-    try {
-      act()
-    } catch (error) {
-      this.#options.logger.log('error', 'Cannot remember what runs', { error })
-    }
   }
 
   #rememberId(id: string): void {

@@ -190,6 +190,8 @@ export interface KeeperHello {
   readonly runs: readonly RunInfo[]
   /** Since protocol 2: log streams that the disk refuses. */
   readonly troubles?: readonly StreamTrouble[]
+  /** A file of the keeper's own was damaged, in words for people; absent when none was, and of older keepers. */
+  readonly warnings?: readonly string[]
 }
 
 /** What a daemon may ask; `keeper/client.ts` is the typed way to do it. */

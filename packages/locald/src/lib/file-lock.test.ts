@@ -12,7 +12,7 @@ test('tryFileLock() gives the lock to one at a time', () => {
   first?.note('a longer first note')
   first?.note('mine')
   expect(tryFileLock(path)).toBe(null)
-  expect(readLockNote(path)).toBe('mine')
+  expect(readLockNote(path).trimEnd()).toBe('mine')
   expect(statSync(path).mode & 0o777).toBe(0o600)
   first?.[Symbol.dispose]()
   const second = tryFileLock(path)
