@@ -165,6 +165,23 @@ command = "exec sleep 10000"
   expect(await project.lines('deaf', '--run', '2')).toEqual(['deaf'])
 })
 
+test('keepers lost one after the other, each as soon as it is there, are replaced without a command', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': two })
+  await project.up()
+  const before = pidsOf(await project.status())
+  for (let lost = 1; lost <= 3; lost += 1) {
+    const keeper = keeperPid(harness.home)
+    process.kill(keeper, 'SIGKILL')
+    await until(() => {
+      const next = keeperPid(harness.home)
+      return next !== keeper && isRunning(next) && daemonPid(next)
+    })
+  }
+  await project.waitFor('api', ({ state, run }) => state === 'running' && run > 1)
+  for (const pid of Object.values(before)) expect(isRunning(pid ?? 0)).toBe(false)
+})
+
 test('after a reboot pinned projects come back in the background, and nothing else does', async () => {
   await using harness = createHarness()
   const slow = two
@@ -240,9 +257,9 @@ test.each([
     process.kill(daemon, 'SIGKILL')
     await project.waitFor('api', ({ health }) => health.status === 'healthy')
     expect(pidsOf(await project.status())).toEqual(before)
-    const { warnings } = await harness.serverStatus()
-    expect(warnings).toEqual([expect.stringContaining('damaged')])
   }
+  const { warnings } = await harness.serverStatus()
+  expect(warnings).toEqual([expect.stringContaining('damaged')])
   const directory = join(path, '..')
   expect(readdirSync(directory).filter((name) => name.includes('.damaged-'))).toHaveLength(1)
 })

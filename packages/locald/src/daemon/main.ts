@@ -45,7 +45,7 @@ import { logSourceOf } from './log-source.ts'
 import { LogTroubles } from './log-troubles.ts'
 import { ProxyControl, proxyPortsOf } from './proxy-control.ts'
 import { PublicNames } from './public-names.ts'
-import { replaceKeeper } from './replace-keeper.ts'
+import { keeperLoss, lossesVariable, replaceKeeper } from './replace-keeper.ts'
 import { serveDns } from './serve-dns.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
@@ -67,14 +67,13 @@ export interface DaemonProcess {
   readonly exit: (code: number) => never
 }
 
-/** A keeper that is lost within so short a time would be lost again: the next command tries. */
-const shortestKeeperLifeMs = 1000
-
 export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: DaemonProcess): Promise<void> {
   const startedAt = Date.now()
   const installation = installationFor(env)
   const proxyListeners = parseListeners(env[listenersVariable])
+  const keeperLosses = env[lossesVariable]
   delete process.env[listenersVariable]
+  delete process.env[lossesVariable]
   const logger = createLogger((line) => appendToLog(installation.daemonLog, line))
   const fail = (error: unknown): never => {
     logger.log('error', 'Unexpected error; services run on, the next daemon takes over', { error })
@@ -96,20 +95,26 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   let keeperSince = Date.now()
   keeper.onLost(() => {
     logger.log('error', 'The keeper is gone')
-    if (Date.now() - keeperSince >= shortestKeeperLifeMs) {
+    const { count, delayMs } = keeperLoss(Date.now() - keeperSince, keeperLosses)
+    if (delayMs === null) {
+      logger.log('error', 'Keepers are lost as soon as they are started; the next command tries again', { count })
+    } else {
+      waitFor(delayMs)
       const pid = replaceKeeper({
         program: keeperProgram,
         log: installation.keeperLog,
         listener: apiDescriptor,
         proxyListeners,
+        losses: count,
       })
-      logger.log('info', 'Another keeper was started', { pid })
+      logger.log('info', 'Another keeper was started', { pid, count })
     }
     exit(1)
   })
   const hello = await keeper.request('hello', { version, ack: 0 })
   keeperSince = hello.startedAt
   logTroubles.add(hello.troubles ?? [])
+  troubles.push(...(hello.warnings ?? []))
   const grew = new Set<(stream: string) => void>()
   keeper.onGrew((stream) => grew.forEach((listener) => listener(stream)))
   const onGrew = (listener: (stream: string) => void): (() => void) => {
@@ -323,6 +328,11 @@ function collectFacts(keeper: KeeperLink): { deliver(to: (facts: readonly Fact[]
   const held: Fact[] = []
   keeper.onFact((fact) => held.push(fact))
   return { deliver: (to) => to(held) }
+}
+
+/** Blocks: without a keeper nothing that this daemon could still do would be right, and who connects waits for the next. */
+function waitFor(ms: number): void {
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 /** A full disk costs lines of the log, and no daemon. */
