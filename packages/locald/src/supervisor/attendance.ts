@@ -2,7 +2,9 @@
 // its files.
 import { runsToItsEnd } from '../plan/service-kind.ts'
 import type { ServiceConfig } from '../config/config.ts'
-import type { CheckRecord, HealthReport } from '../health/monitor.ts'
+import { startDeferredMonitor } from '../health/deferred-monitor.ts'
+import type { DeferredCheck } from '../health/deferred-monitor.ts'
+import type { CheckRecord, HealthMonitor, HealthReport } from '../health/monitor.ts'
 import { Attendants } from './attendants.ts'
 import type { InBackground } from './in-background.ts'
 import { runOf } from './instance.ts'
@@ -49,44 +51,57 @@ export class Attendance implements Disposable {
     const { state } = instance
     this.#attendants.wake(slotId(slot), dueAt(state), () => this.#apply(slot, { type: 'due' }))
     const run = !runsToItsEnd(place.service.config) && isWatched(state) ? runOf(instance) : null
-    const identity = run?.identity ?? null
     const { config } = place.service
     this.#attendToFiles(slot, place, instance)
     if (run !== null && config.watchdogMs !== undefined && state.id === 'running') this.#armWatchdog(slot, run)
+    if (run === null) return this.#attendants.watch(slotId(slot), null)
     // Another definition of its health holds at once, without another run.
-    const watched = run === null ? null : `${run.id} ${healthKey(config)}`
-    this.#attendants.watch(slotId(slot), watched, (ready) => {
-      if (run === null) return
-      // It may have come before there was a monitor, or to another daemon.
-      const wasNotified = this.#records.instance(slot)?.memory.notify?.isReady === true
-      const wasHealthy = instance.memory.readyAfterMs !== null
-      const { id, startedAt } = run
-      const report = (news: HealthReport): void => this.#report(slot, id, news)
-      const begin = ({ check, env }: PreparedCheck): void =>
-        ready(() => {
-          const known = { run: id, startedAt, wasHealthy, wasNotified, ...(check === undefined ? {} : { check }) }
-          if (identity === null) return this.#deps.startContainerMonitor(known, place, report)
-          return this.#deps.startMonitor(
-            {
-              ...known,
-              identity,
-              port: place.instance.port,
-              listening: config.listening,
-              portDiscovery: config.portDiscovery,
-              env,
-              cwd: config.workdir,
-            },
-            report,
-          )
-        })
-      const prepared = this.#checkOf(run.id)
-      if (prepared !== undefined) begin(prepared)
-      else if (config.healthCheck === undefined) begin({ env: {} })
-      else
-        this.#inBackground(
-          this.#deps.prepareCheck(place, this.#records.planSeenBy(slot.project, place.service.name)).then(begin),
-        )
-    })
+    const key = `${run.id} ${healthKey(config)}`
+    this.#attendants.watch(slotId(slot), { key, start: () => this.#monitor(slot, place, run) })
+  }
+
+  /** With the check that came with the run, else with one that is prepared anew: for that its env files may be missing just now. */
+  #monitor(slot: Slot, place: Place, run: Run): HealthMonitor {
+    const report = (news: HealthReport): void => this.#report(slot, run.id, news)
+    const begin = (prepared: PreparedCheck): HealthMonitor => this.#begin(slot, place, run, prepared, report)
+    const { healthCheck, container } = place.service.config
+    const prepared = this.#checkOf(run.id)
+    if (prepared !== undefined) return begin(prepared)
+    if (healthCheck === undefined) return begin({ env: {} })
+    const { type, intervalMs, retries, startPeriodMs } = healthCheck
+    const known: DeferredCheck = {
+      source: type === 'command' && container !== undefined ? 'docker' : type,
+      intervalMs,
+      retries,
+      countFrom: run.startedAt + startPeriodMs,
+      wasHealthy: this.#wasHealthy(slot),
+    }
+    const prepare = async (): Promise<PreparedCheck> =>
+      await this.#deps.prepareCheck(place, this.#records.planSeenBy(slot.project, place.service.name))
+    return startDeferredMonitor(known, prepare, begin, report)
+  }
+
+  #begin(
+    slot: Slot,
+    place: Place,
+    run: Run,
+    { check, env }: PreparedCheck,
+    report: (news: HealthReport) => void,
+  ): HealthMonitor {
+    const { id, startedAt, identity } = run
+    const { listening, portDiscovery, workdir: cwd } = place.service.config
+    // It may have come before there was a monitor, or to another daemon.
+    const wasNotified = this.#records.instance(slot)?.memory.notify?.isReady === true
+    const wasHealthy = this.#wasHealthy(slot)
+    const known = { run: id, startedAt, wasHealthy, wasNotified, ...(check === undefined ? {} : { check }) }
+    if (identity === null) return this.#deps.startContainerMonitor(known, place, report)
+    const { port } = place.instance
+    return this.#deps.startMonitor({ ...known, identity, port, listening, portDiscovery, env, cwd }, report)
+  }
+
+  #wasHealthy(slot: Slot): boolean {
+    const readyAfterMs = this.#records.instance(slot)?.memory.readyAfterMs ?? null
+    return readyAfterMs !== null
   }
 
   #attendToFiles(slot: Slot, place: Place, instance: Instance): void {

@@ -12,7 +12,6 @@ export interface Clock {
 interface Attendant {
   timerAt: number | null
   cancelTimer: (() => void) | null
-  /** What is watched, also while its monitor is still being set up. */
   watched: string | null
   monitor: HealthMonitor | null
   /** What its files are watched for. */
@@ -43,20 +42,14 @@ export class Attendants implements Disposable {
     })
   }
 
-  /**
-   * Watches by this key (a run, and how) instead of any other; null: not at all. `start` makes the monitor, now or later; one that comes when another
-   * run is watched already is disposed at once.
-   */
-  watch(id: string, key: string | null, start: (ready: (make: () => HealthMonitor) => void) => void): void {
+  /** Watches by this key (a run, and how) instead of any other; null: not at all. */
+  watch(id: string, wanted: { readonly key: string; readonly start: () => HealthMonitor } | null): void {
     const attendant = this.#of(id)
-    if (attendant.watched === key) return
+    if (attendant.watched === (wanted?.key ?? null)) return
     attendant.monitor?.[Symbol.dispose]()
     attendant.monitor = null
-    attendant.watched = key
-    if (key === null) return
-    start((make) => {
-      if (attendant.watched === key && attendant.monitor === null) attendant.monitor = make()
-    })
+    attendant.watched = wanted?.key ?? null
+    if (wanted !== null) attendant.monitor = wanted.start()
   }
 
   /** Watches files for this key instead of any other; null: none. */
