@@ -1,7 +1,10 @@
 // What comes after the first success: failures, recovery, restarts.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { LocaldEvent, ServiceEvent } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { createHarness } from '../support/harness.ts'
+import type { Harness } from '../support/harness.ts'
 
 const timing = 'interval = "200ms", retries = 2'
 
@@ -185,3 +188,45 @@ health_check = { command = "echo thinking; test ! -e slow || sleep 30", interval
   expect(db.health.message).toContain('longer than 200 ms')
   expect((await project.locald('why', 'db')).stdout).toContain('thinking')
 })
+
+test('the next daemon checks in the same environment, and for want of an env file says so until it is back', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'own.env': 'FROM_FILE=yes\n',
+    'locald.toml': `[services.web]
+command = "exec python3 -m http.server --bind 127.0.0.1 $PORT"
+env_file = "own.env"
+env = { BUNDLE = "\${locald.ca_bundle}" }
+health_check = { command = "test $FROM_FILE = yes && env | sort > seen.new && mv seen.new seen", ${timing} }
+`,
+  })
+  await project.up()
+  const before = variablesIn(project.read('seen'))
+  expect(before).toEqual(expect.objectContaining({ NODE_EXTRA_CA_CERTS: expect.stringMatching(/./u) }))
+  expect(before['BUNDLE']).toMatch(/./u)
+
+  project.remove('seen')
+  await killDaemon(harness)
+  await expect.poll(() => existsSync(join(project.directory, 'seen')), { timeout: 10_000 }).toBe(true)
+  expect(variablesIn(project.read('seen'))).toEqual(before)
+
+  project.remove('own.env')
+  await killDaemon(harness)
+  const blind = await project.waitFor('web', (s) => s.health.status === 'unhealthy')
+  expect(blind).toMatchObject({ state: 'running', run: 1, health: { source: 'command' } })
+  expect(blind.health.message).toContain('Cannot read the env file')
+  expect((await project.locald('why', 'web')).stdout).toContain('own.env')
+  project.write('own.env', 'FROM_FILE=yes\n')
+  await project.waitFor('web', (s) => s.health.status === 'healthy')
+})
+
+async function killDaemon(harness: Harness): Promise<void> {
+  const { daemon } = await harness.serverStatus()
+  process.kill(daemon?.pid ?? 0, 'SIGKILL')
+}
+
+/** But for what each check has of its own. */
+function variablesIn(text: string): Readonly<Record<string, string>> {
+  const entries = text.split('\n').map((line) => line.split(/=(.*)/su).slice(0, 2))
+  return Object.fromEntries(entries.filter(([name]) => !['', '_', 'SHLVL', 'LOCALD_RUN'].includes(name ?? '')))
+}

@@ -22,6 +22,7 @@ import { bootId } from '../lib/boot-id.ts'
 import { createLogger } from '../lib/logger.ts'
 import { version } from '../lib/version.ts'
 import { instanceKey } from '../plan/instance-key.ts'
+import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { runLines } from '../logs/run-lines.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../supervisor/state.ts'
 import type { Change, StoredState, SupervisorState } from '../supervisor/state.ts'
@@ -39,6 +40,7 @@ import { InputWatch } from './input-watch.ts'
 import { KnownEngines } from './known-engines.ts'
 import { NameLookups } from './name-lookups.ts'
 import { ownAddresses } from './own-addresses.ts'
+import type { OwnAddresses } from './own-addresses.ts'
 import { logTarget, prepareCheck, prepareRun } from './prepare-run.ts'
 import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
@@ -168,6 +170,13 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   names.settle()
   await trust.look(names.hosts)
   let proxy: ProxyControl | null = null
+  let proxyMade: () => void = () => undefined
+  // What is started while the daemon takes over is told the same as at any other time.
+  const hasProxy = new Promise<void>((resolve) => (proxyMade = resolve))
+  const addresses = async (plan: Plan, service: ServicePlan): Promise<OwnAddresses> => {
+    await hasProxy
+    return await ownAddresses(plan, service, { names, trust, proxy })
+  }
   const supervisor: Supervisor = new Supervisor(state, {
     keeper,
     record: (event, changes) => record(journal, event, changes),
@@ -182,9 +191,9 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
         notifyAddress: (id) => (hello.protocol < 2 ? null : notifyAddress(id, installation.runtime)),
         containerNotifyPath: (id) => (hello.protocol < 2 ? null : containerNotifyPath(id, installation.runtime)),
         logBytes: () => largestLogLimit(state),
-        addresses: async (plan, service) => await ownAddresses(plan, service, { names, trust, proxy }),
+        addresses,
       }),
-    prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, shells),
+    prepareCheck: async (place, siblings) => await prepareCheck(place, siblings, { shells, addresses }),
     watchFiles: (place, since, report) => watchServiceFiles(place, { since, excluded: ownDirectories }, report),
     startMonitor: (subject, report) => startMonitor(subject, report, health),
     containers,
@@ -283,6 +292,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     })
     proxy.refresh()
   }
+  proxyMade()
   journal.subscribe(null, (event) => {
     if ('project' in event) proxy?.changed(event.project)
   })

@@ -116,11 +116,17 @@ export async function prepareRun(
   }
 }
 
-/** For a run that is there already: its check with its references replaced. */
-export async function prepareCheck(place: Place, siblings: Plan, shells: Shells): Promise<PreparedCheck> {
-  const layers = await readEnvLayers(siblings.config, [place.service.config])
-  const environment = environmentOf({ ...place, project: { ...place.project, plan: siblings } }, layers, shells)
-  const { healthCheck } = launchOf(siblings, place.service, environment)
+/** For a run that is there already: its check with its references replaced. Rejects when an env file cannot be read. */
+export async function prepareCheck(
+  place: Place,
+  siblings: Plan,
+  { shells, addresses }: Pick<Preparation, 'shells' | 'addresses'>,
+): Promise<PreparedCheck> {
+  const { service, project } = place
+  const layers = await readEnvLayers(siblings.config, [service.config])
+  const own = await addresses(siblings, service)
+  const environment = environmentOf({ ...place, project: { ...project, plan: siblings } }, layers, shells, own)
+  const { healthCheck } = launchOf(siblings, service, environment, own.caBundle)
   return { env: variablesOf(environment), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
 }
 
@@ -182,7 +188,7 @@ function environmentOf(
   { project, instance }: Place,
   layers: Layers,
   shells: Shells,
-  own: OwnAddresses & { readonly notifySocket?: string } = {},
+  own: OwnAddresses & { readonly notifySocket?: string },
 ): Environment {
   const shell = shells.of(project.plan.id)
   return environmentFor(project.plan, instance, { layers, shell, flags: project.flags, ...own }).variables
