@@ -199,4 +199,19 @@ describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
     expect(await sync('--remove')).toMatchObject({ code: 0, output: expect.stringContaining('- shop.test') })
     expect(namespace.shell('cat /mnt/hosts; ls -A /mnt')).toBe('127.0.0.1 localhostbin\nhosts\nsudo.log\n')
   })
+
+  test('a name that is written to the hosts file, or removed from it, has another address at once', async () => {
+    await using namespace = await openNamespace(['/etc/sysctl.d'])
+    const { directory } = namespace
+    namespace.shell(`printf '127.0.0.1 localhost\\n' > ${directory}/hosts; mount --bind ${directory}/hosts /etc/hosts`)
+    const urlOf = async (): Promise<unknown> =>
+      JSON.parse((await locald(namespace, 'alias', '--json')).output) as unknown
+    expect((await locald(namespace, 'alias', 'shop.test', '3000')).output).toContain('sync-hosts')
+    expect(await urlOf()).toMatchObject({ aliases: [{ host: 'shop.test', url: null }] })
+    expect(await locald(namespace, 'admin', 'sync-hosts')).toMatchObject({ code: 0 })
+    expect(await urlOf()).toMatchObject({ aliases: [{ url: expect.stringMatching(/^http:\/\/shop\.test/) }] })
+    expect(await locald(namespace, 'admin', 'sync-hosts', '--remove')).toMatchObject({ code: 0 })
+    expect(await urlOf()).toMatchObject({ aliases: [{ url: null }] })
+    expect(await locald(namespace, 'server', 'stop')).toMatchObject({ code: 0 })
+  })
 })

@@ -6,7 +6,7 @@ import type { AliasEntry } from '@locald/protocol'
 
 /** What they need of the daemon. */
 export interface AliasControl {
-  list(): readonly AliasEntry[]
+  list(): Promise<readonly AliasEntry[]>
   set(host: string, port: number): Promise<AliasEntry>
   /** False when there is none of that name. */
   remove(host: string): Promise<boolean>
@@ -17,7 +17,7 @@ const removeSchema = z.object({ host: z.string() })
 
 /** Adds them to this version of the API. */
 export function addAliasRoutes(api: Hono, aliases: AliasControl): void {
-  api.get('/aliases', (c) => c.json({ aliases: aliases.list() }))
+  api.get('/aliases', async (c) => c.json({ aliases: await aliases.list() }))
   api.post('/aliases', async (c) => {
     const { host, port } = parse(setSchema, await c.req.text())
     return c.json({ alias: await aliases.set(host, port) })

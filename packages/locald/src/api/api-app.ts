@@ -56,7 +56,7 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   })
   v1.get('/ports', async (c) => c.json({ ports: await control.ports(selectorOf(c)) }))
   v1.get('/url', async (c) => c.json(await control.url(selectorOf(c), c.req.query('service'))))
-  v1.get('/names', (c) => c.json({ names: control.names() }))
+  v1.get('/names', async (c) => c.json({ names: await control.names() }))
   v1.post('/trust', async (c) => {
     await control.trustChanged()
     return c.json({})

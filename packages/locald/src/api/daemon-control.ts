@@ -67,7 +67,7 @@ export interface DaemonControl {
   /** Of the service that has the project's own name when none is named. */
   url(selector: ProjectSelector, service: string | undefined): Promise<UrlAnswer>
   /** Every host name in use. */
-  names(): readonly NameEntry[]
+  names(): Promise<readonly NameEntry[]>
   /** Other certificate authorities are trusted, or other names known to this machine: addresses change accordingly. */
   trustChanged(): Promise<void>
   /** Id of a project for filtering events; null: of all projects. */

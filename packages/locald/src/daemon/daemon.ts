@@ -1,4 +1,5 @@
 // What can be asked of the daemon, answered by the parts it is wired from.
+import { setImmediate } from 'node:timers/promises'
 import { LocaldError } from '@locald/protocol'
 import type {
   AllProjects,
@@ -73,6 +74,7 @@ export class Daemon implements DaemonControl {
 
   async status(selector: ProjectSelector, all: boolean): Promise<ProjectStatus | AllProjects> {
     const { supervisor, catalog } = this.#parts
+    await this.#lookAgain()
     if (all || (selector.dir === undefined && selector.file === undefined)) return { projects: supervisor.statuses() }
     const id = await this.#projects.find(selector)
     if (id === null) return { projects: supervisor.statuses() }
@@ -128,15 +130,20 @@ export class Daemon implements DaemonControl {
   }
 
   async url(selector: ProjectSelector, service: string | undefined): Promise<UrlAnswer> {
+    await this.#lookAgain()
     return await queryUrl(this.#projects, this.#parts, selector, service)
   }
 
-  names(): readonly NameEntry[] {
+  async names(): Promise<readonly NameEntry[]> {
+    await this.#lookAgain()
     return this.#parts.names.list()
   }
 
   readonly aliases: AliasControl = {
-    list: () => this.#parts.names.listAliases(),
+    list: async () => {
+      await this.#lookAgain()
+      return this.#parts.names.listAliases()
+    },
     set: async (host, port) => {
       const { aliases, names, lookups } = this.#parts
       await aliases.set(host, port)
@@ -151,6 +158,13 @@ export class Daemon implements DaemonControl {
   async trustChanged(): Promise<void> {
     const { names, lookups, trust } = this.#parts
     await Promise.all([trust.look(names.hosts, { now: true }), lookups.look(names.hosts, { now: true })])
+  }
+
+  /** Before addresses are shown: a name may have come to lead here since, or do so no more, of which nobody was told. */
+  async #lookAgain(): Promise<void> {
+    const { names, lookups } = this.#parts
+    // What has changed is in the snapshots of services once `followNames` had its turn.
+    if (await lookups.refresh(names.hosts)) await setImmediate()
   }
 
   async projectId(selector: ProjectSelector): Promise<string | null> {

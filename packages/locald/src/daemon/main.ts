@@ -297,7 +297,9 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     if ('project' in event) proxy?.changed(event.project)
   })
   onGrew((stream) => proxy?.changed(stream.slice(0, stream.indexOf('/'))))
-  await serveDns({ file: installation.dnsSetup, logger, onTrouble })
+  const answersDns = await serveDns({ file: installation.dnsSetup, logger, onTrouble })
+  // Until now the system had nobody to ask for what is below these suffixes.
+  if (answersDns) await lookups.look(names.hosts, { now: true })
 }
 
 /** Why there is no proxy, and what to do about it. */

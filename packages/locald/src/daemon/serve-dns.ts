@@ -9,16 +9,18 @@ export interface DnsOptions {
   readonly onTrouble: (message: string, error?: unknown) => void
 }
 
-/** Runs until the daemon ends. A port that is taken costs these names, and nothing else. */
-export async function serveDns({ file, logger, onTrouble }: DnsOptions): Promise<void> {
+/** Runs until the daemon ends. A port that is taken costs these names, and nothing else. Resolves with whether it answers now. */
+export async function serveDns({ file, logger, onTrouble }: DnsOptions): Promise<boolean> {
   const setup = await readDnsSetup(file)
-  if (setup === null) return
+  if (setup === null) return false
   const { DnsServer } = await import('../admin/dns-server.ts')
   try {
     await DnsServer.open(setup, logger)
     logger.log('info', 'Answering DNS', { ...setup })
+    return true
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     onTrouble(`Names below ${setup.suffixes.join(', ')} are not answered: ${reason}`, error)
+    return false
   }
 }

@@ -12,6 +12,7 @@ import { isErrno } from '../../lib/errno.ts'
 import { shellText } from '../../lib/shell-text.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { namesInUse } from '../names-in-use.ts'
+import { tellNamesChanged } from '../tell-daemon.ts'
 import { rootOptionsOf } from './admin-setup.ts'
 
 export async function adminSyncHosts(context: CommandContext, call: Invocation): Promise<number> {
@@ -34,6 +35,7 @@ export async function adminSyncHosts(context: CommandContext, call: Invocation):
     await replaceFile(file, plan.text)
     output.note(`Wrote ${path}`)
   } else await runAsRoot(args, options)
+  if (!call.flag('dry-run')) await tellNamesChanged(context)
   return call.flag('quiet') ? exitCodes.ok : code
 }
 

@@ -11,7 +11,7 @@ import type { RemovalStep, TrustStep } from '../../trust/trust-plan.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 
 import { renderRemoval, renderSteps } from '../output/trust-words.ts'
-import { tellTrustChanged } from '../tell-trust-changed.ts'
+import { tellTrustChanged } from '../tell-daemon.ts'
 
 /** What was put into stores, and nothing else, is taken out of all of them. */
 export async function uninstallTrust(context: CommandContext, call: Invocation, place: TrustPlace): Promise<number> {

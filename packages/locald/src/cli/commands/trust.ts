@@ -21,7 +21,7 @@ import type { StoredCa } from '../../trust/trust-store.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { namesToTrust } from '../names-in-use.ts'
 import { renderSteps, renderTrust } from '../output/trust-words.ts'
-import { tellTrustChanged } from '../tell-trust-changed.ts'
+import { tellTrustChanged } from '../tell-daemon.ts'
 import { uninstallTrust } from './trust-uninstall.ts'
 
 export async function trust(context: CommandContext, call: Invocation): Promise<number> {
