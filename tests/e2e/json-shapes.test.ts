@@ -336,7 +336,13 @@ const event = z.union([
     problems: z.array(text),
     exit_code: z.int().optional(),
   } satisfies Keys<OrderEnded>),
-  z.strictObject({ ...numbered, type: z.enum(['daemon.started', 'daemon.stopping']), pid: z.int(), version: text }),
+  z.strictObject({
+    ...numbered,
+    type: z.enum(['daemon.started', 'daemon.stopping']),
+    pid: z.int(),
+    version: text,
+    problems: z.array(text).optional(),
+  }),
 ])
 
 const error = z.strictObject({

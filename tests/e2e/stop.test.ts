@@ -35,7 +35,7 @@ test('stop says who is still alive and for how long; a second Ctrl-C kills', asy
   const stop = project.start('stop')
   const [line] = await stop.waitForOutput(/deaf still alive after \d.*$/mu)
   expect(line).toContain(`pid ${pid} (`)
-  expect(line).toContain('sleep 0.2')
+  expect(line).toContain('sleep 1000')
   stop.signal('SIGINT')
   await stop.waitForOutput(/Ctrl-C again/u)
   expect((await project.service('deaf')).state).toBe('stopping')
@@ -84,6 +84,77 @@ test('`server stop` says who is still alive, too', async () => {
   expect(line).toContain(`pid ${pid} (`)
   process.kill(-(pid ?? 0), 'SIGKILL')
   expect((await stop.ended).code).toBe(0)
+})
+
+test('a second Ctrl-C hurries `server stop`', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': deaf })
+  await project.up()
+  const stop = project.start('server', 'stop')
+  await stop.waitForOutput(/deaf stopping/u)
+  stop.signal('SIGINT')
+  await stop.waitForOutput(/Ctrl-C again/u)
+  expect((await project.service('deaf')).state).toBe('stopping')
+  stop.signal('SIGINT')
+  const { code, stderr } = await stop.ended
+  expect(stderr).toContain('Stopped the daemon')
+  expect(code).toBe(0)
+  expect(findLeftovers({ directory: project.directory })).toEqual([])
+})
+
+test.each([
+  ['server', 'stop', '--now'],
+  ['stop', '--now'],
+])('while `server stop` waits, `%s %s` from elsewhere hurries it', async (...line) => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': deaf })
+  await project.up()
+  const waiting = project.start('server', 'stop')
+  await waiting.waitForOutput(/deaf stopping/u)
+  expect((await project.locald(...line)).code).toBe(0)
+  expect((await waiting.ended).code).toBe(0)
+  expect(findLeftovers({ directory: project.directory })).toEqual([])
+})
+
+test('`server stop` outlives the daemon that it asked', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ 'locald.toml': deaf })
+  await project.up()
+  const stop = project.start('server', 'stop')
+  await stop.waitForOutput(/deaf stopping/u)
+  process.kill((await harness.serverStatus()).daemon?.pid ?? 0, 'SIGKILL')
+  expect((await project.locald('server', 'stop', '--now')).code).toBe(0)
+  expect((await stop.ended).code).toBe(0)
+})
+
+test('`server stop` waits for a run that no journal knows, says who it is, and can be hurried', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': `[services.stray]
+type = "worker"
+command = "trap '' TERM; while :; do sleep 0.2; done"
+`,
+  })
+  await project.up()
+  const { pid } = await project.service('stray')
+  // Neither journal nor configuration names it any more.
+  project.remove('locald.toml')
+  const daemon = (await harness.serverStatus()).daemon?.pid ?? 0
+  process.kill(daemon, 'SIGSTOP')
+  rmSync(join(harness.home, 'state/journal'), { recursive: true })
+  process.kill(daemon, 'SIGKILL')
+  const stop = harness.start(['server', 'stop'])
+  const [line] = await stop.waitForOutput(/stray still alive after .*$/mu)
+  expect(line).toContain(`pid ${pid} (`)
+  stop.signal('SIGINT')
+  await stop.waitForOutput(/Ctrl-C again/u)
+  const hurriedAt = performance.now()
+  stop.signal('SIGINT')
+  expect((await stop.ended).code).toBe(0)
+  expect(performance.now() - hurriedAt).toBeLessThan(5000)
+  expect(findLeftovers({ directory: project.directory })).toEqual([])
+  const log = readFileSync(join(harness.home, 'state/keeper.log'), 'utf8')
+  expect(log.match(/"level":"error"/gu), `only the daemon that was killed ended unasked: ${log}`).toHaveLength(1)
 })
 
 test('`stop --now` from elsewhere ends a stop that waits', async () => {
@@ -213,6 +284,9 @@ test.skipIf(!canChangeUsers)(
       expect(stop.stderr).toContain(`${pid} (${marked}): This user may not signal it`)
       // It counts as long as it is there.
       expect((await locald('stop')).code).toBe(1)
+      const serverStop = await locald('server', 'stop')
+      expect(serverStop.code).toBe(1)
+      expect(serverStop.stderr).toContain(`${pid} (${marked}): This user may not signal it`)
       process.kill(Number(pid), 'SIGKILL')
       expect((await locald('stop')).code).toBe(0)
     } finally {

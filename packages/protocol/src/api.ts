@@ -54,15 +54,19 @@ export interface LogLine {
   readonly cursor?: string
 }
 
-/** A process of a service. */
+/** A process of a service, or its container. */
 export interface ServiceProcess {
-  readonly pid: number
+  /** Of a container its first process; null where that is on another machine. */
+  readonly pid: number | null
+  /** Of a container "container" and its name. */
   readonly command: string
+  /** Id of the container, if it is one. */
+  readonly container?: string
 }
 
 /** The living processes of one instance that has any, in GET /v1/processes. */
 export interface ServiceProcesses {
-  /** The instance's label. */
+  /** The instance's label; where all projects are asked for, after the project's name. */
   readonly service: string
   readonly state: ServiceState
   /** Since when it has been ending, ISO 8601; null when it is not. */

@@ -74,6 +74,8 @@ export interface DaemonEvent extends EventBase {
   readonly type: 'daemon.started' | 'daemon.stopping'
   readonly pid: number
   readonly version: string
+  /** daemon.stopping, when it is not to be replaced: one line for people for each thing that could not be ended. */
+  readonly problems?: readonly string[]
 }
 
 export type LocaldEvent = ServiceEvent | ProjectEvent | OrderAccepted | OrderEnded | DaemonEvent

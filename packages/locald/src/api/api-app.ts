@@ -33,12 +33,12 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: (c) => answer(c, tooLarge, 413) }))
 
   v1.get('/server', (c) => c.json(control.server()))
-  v1.post('/server/stop', (c) => {
-    control.shutDown('stop')
+  v1.post('/server/stop', async (c) => {
+    control.stop(parseNow(await c.req.text()))
     return c.json({})
   })
   v1.post('/server/restart', async (c) => {
-    control.shutDown('restart', parseRestart(await readJson(c)))
+    control.restart(parseRestart(await readJson(c)))
     return c.json({})
   })
   v1.get('/status', async (c) => c.json(await control.status(selectorOf(c), c.req.query('all') === '1')))
@@ -105,6 +105,11 @@ function answer(c: Context, error: LocaldError, status: number): Response {
     },
   }
   return Response.json(body, { status, headers: c.res.headers })
+}
+
+function parseNow(text: string): boolean {
+  const body: unknown = text === '' ? null : parseJson(text)
+  return typeof body === 'object' && body !== null && 'now' in body && body.now === true
 }
 
 /** Undefined when it names no program: a client before there were any others. */
@@ -220,8 +225,12 @@ function numberIn(name: string, text: string | undefined): number | undefined {
 }
 
 async function readJson(c: Context): Promise<unknown> {
+  return parseJson(await c.req.text())
+}
+
+function parseJson(text: string): unknown {
   try {
-    return await c.req.json()
+    return JSON.parse(text)
   } catch (cause) {
     throw new LocaldError('request_invalid', 'Cannot read the request: its body is not JSON', { cause })
   }

@@ -57,7 +57,7 @@ export interface DaemonControl {
   order(request: OrderRequest): Promise<OrderAnswer>
   /** Each a `LogLine` as JSON with its line feed, many at a time. */
   logs(request: LogsRequest, signal: AbortSignal): Promise<AsyncIterable<string>>
-  /** Of these services (labels or names), or of all when none is named. */
+  /** Of these services (labels or names), or of all when none is named; of every project when the selector names none. */
   processes(selector: ProjectSelector, services: readonly string[]): Promise<readonly ServiceProcesses[]>
   attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>>
   input(input: AttachInput): Promise<AttachInputAnswer>
@@ -80,6 +80,8 @@ export interface DaemonControl {
   snapshot(): EventSnapshot
   /** A client holds this foreground order open, until the returned function is called. */
   holdForeground(order: string): () => void
-  /** Begins to stop or replace the daemon; returns at once. */
-  shutDown(how: 'stop' | 'restart', by?: RestartRequest): void
+  /** Begins to stop all services and then the daemon; returns at once. `now`: with SIGKILL, also when it has begun already. */
+  stop(now: boolean): void
+  /** Begins to replace the daemon; returns at once. */
+  restart(by?: RestartRequest): void
 }

@@ -366,6 +366,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'server stop',
     summary: 'Stop all services of all projects, then the daemon',
+    options: [{ name: 'now', summary: 'Kill services at once instead of asking first' }],
     examples: [['locald server stop', 'nothing of locald runs afterwards']],
     load: async () => (await import('./commands/server-stop.ts')).serverStop,
   },

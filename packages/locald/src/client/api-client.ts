@@ -21,6 +21,7 @@ import type {
   RestartRequest,
   ServerStatus,
   ServiceProcesses,
+  StopRequest,
   UrlAnswer,
   WhyAnswer,
 } from '@locald/protocol'
@@ -70,7 +71,7 @@ export interface ApiClient {
   cleanRegistry(): Promise<RegistryList>
   /** With its logs, by its id; not while anything of it runs. */
   forgetProject(id: string): Promise<RegistryList>
-  stopServer(): Promise<void>
+  stopServer(how?: StopRequest): Promise<void>
   /** `by`: what to start the next daemon from. */
   restartServer(by?: RestartRequest): Promise<void>
 }
@@ -166,8 +167,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     pin: (request) => ask('POST', '/registry/pin', request),
     cleanRegistry: () => ask('POST', '/registry/clean', {}),
     forgetProject: (id) => ask('POST', '/registry/forget', { project: id }),
-    stopServer: async () => {
-      await ask('POST', '/server/stop', {})
+    stopServer: async (how = {}) => {
+      await ask('POST', '/server/stop', how)
     },
     restartServer: async (by) => {
       await ask('POST', '/server/restart', by ?? {})

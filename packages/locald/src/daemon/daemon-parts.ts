@@ -14,6 +14,7 @@ import type { LogTroubles } from './log-troubles.ts'
 import type { NameLookups } from './name-lookups.ts'
 import type { PublicNames } from './public-names.ts'
 import type { ProxyPorts } from './public-url.ts'
+import type { Strays } from './strays.ts'
 import type { TrustState } from './trust-state.ts'
 import type { Shells } from './shells.ts'
 
@@ -22,6 +23,7 @@ export interface DaemonParts {
   readonly journal: Journal<LocaldEvent, Change>
   readonly keeper: KeeperLink
   readonly hello: KeeperHello
+  readonly strays: Strays
   readonly names: PublicNames
   readonly lookups: NameLookups
   readonly aliases: Aliases

@@ -1,6 +1,5 @@
 // What can be asked of the daemon, answered by the parts it is wired from.
 import { setImmediate } from 'node:timers/promises'
-import { LocaldError } from '@locald/protocol'
 import type {
   AllProjects,
   AttachInput,
@@ -37,7 +36,7 @@ import { ProjectPorts } from './project-ports.ts'
 import { Projects, statusOfPlan } from './projects.ts'
 import { Registry } from './registry.ts'
 import { describeDiagnostic } from './shown-diagnostics.ts'
-import { shutDown } from './shut-down.ts'
+import { ShutDown } from './shut-down.ts'
 import { queryUrl } from './url-query.ts'
 import { queryWhy } from './why-query.ts'
 
@@ -49,7 +48,7 @@ export class Daemon implements DaemonControl {
   readonly #ports: ProjectPorts
   readonly #orders: OrderDesk
   readonly #attachments: Attachments
-  #isStopping = false
+  readonly #shutDown: ShutDown
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
@@ -57,6 +56,7 @@ export class Daemon implements DaemonControl {
     this.#projects = new Projects(parts)
     this.#ports = new ProjectPorts(parts, this.#projects)
     this.#orders = new OrderDesk(parts, this.#projects, this.#ports)
+    this.#shutDown = new ShutDown(parts)
     const { keeper, terminals, onGrew, onTyped, logger, journal } = parts
     const onEvent = (listener: (event: LocaldEvent) => void): (() => void) => journal.subscribe(null, listener).stop
     this.#attachments = new Attachments({ keeper, terminals, onGrew, onEvent, onTyped, logger })
@@ -84,11 +84,7 @@ export class Daemon implements DaemonControl {
   }
 
   async order(request: OrderRequest): Promise<OrderAnswer> {
-    if (this.#isStopping) {
-      throw new LocaldError('daemon_stopping', 'Cannot take an order: locald is stopping', {
-        hint: 'Try again in a moment',
-      })
-    }
+    this.#shutDown.refuse(request)
     return await this.#orders.take(request)
   }
 
@@ -97,7 +93,7 @@ export class Daemon implements DaemonControl {
   }
 
   async processes(selector: ProjectSelector, services: readonly string[]): Promise<readonly ServiceProcesses[]> {
-    return await queryProcesses(this.#projects, this.#parts.keeper, selector, services)
+    return await queryProcesses(this.#projects, this.#parts, selector, services)
   }
 
   async attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>> {
@@ -189,14 +185,18 @@ export class Daemon implements DaemonControl {
     return () => supervisor.foregroundClient(project, order, -1)
   }
 
-  shutDown(how: 'stop' | 'restart', by?: RestartRequest): void {
-    if (this.#isStopping) return
-    this.#isStopping = true
-    if (how === 'stop') this.#orders.stopAll()
-    shutDown(this.#parts, how, by).catch((error: unknown) => {
-      this.#parts.logger.log('error', 'Cannot shut down', { error })
-      this.#isStopping = false
-    })
+  stop(now: boolean): void {
+    this.#shutDown.stop(now)
+    this.#orders.stopAll()
+  }
+
+  restart(by?: RestartRequest): void {
+    this.#shutDown.restart(by)
+  }
+
+  /** Nothing and nobody needs it: it ends, with its keeper. */
+  stopUnused(): void {
+    if (!this.#shutDown.isUnderWay) this.stop(false)
   }
 
   /** Who listens on these ports, besides services that run. */

@@ -51,6 +51,7 @@ import { keeperLoss, lossesVariable, replaceKeeper } from './replace-keeper.ts'
 import { serveDns } from './serve-dns.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
+import { Strays } from './strays.ts'
 import { remainingSurvivors } from './survivors.ts'
 import { TrustState } from './trust-state.ts'
 import { systemClock } from './system-clock.ts'
@@ -210,6 +211,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     clock: systemClock,
     logger,
   })
+  const strays = new Strays(keeper, logger)
   const daemon = new Daemon({
     names,
     lookups,
@@ -220,6 +222,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     journal,
     keeper,
     hello,
+    strays,
     terminals: {
       terminal: (run) => containers.terminal(run),
       onTerminal: (listener) => containers.onTerminal(listener),
@@ -250,14 +253,20 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   const candidates = [...hello.runs, ...found.map((each) => ({ ...each, identity: null, exited: null }))]
   const adopted = await findAdoptions(candidates, state, catalog, logger)
   const isStopped = existsSync(installation.stoppedMark)
-  early.deliver((facts) => supervisor.resume(hello, { facts, boot: bootId(), isStopped, adopted, troubles }))
+  early.deliver((facts) => {
+    strays.add(supervisor.resume(hello, { facts, boot: bootId(), isStopped, adopted, troubles }))
+    for (const fact of facts) strays.fact(fact)
+  })
   if (isStopped) rmSync(installation.stoppedMark, { force: true })
-  keeper.onFact((fact) => supervisor.fact(fact))
+  keeper.onFact((fact) => {
+    strays.fact(fact)
+    supervisor.fact(fact)
+  })
   containers.sweep(engines.all)
   look = followNames({ journal, names, lookups, trust, supervisor, refresh: () => proxy?.refresh() })
   const idle = new IdleTimer({
     isBusy: () => supervisor.isBusy || aliases.ports.size > 0,
-    onIdle: () => daemon.shutDown('stop'),
+    onIdle: () => daemon.stopUnused(),
   })
   const inputWatch = new InputWatch({ supervisor, keeper, logs: installation.logs, onGrew, logger })
   const app = createApi(daemon, logger)

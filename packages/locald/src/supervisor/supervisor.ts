@@ -3,7 +3,7 @@
 import type { ProjectStatus } from '@locald/protocol'
 import type { ContainerFact } from '../container/container-order.ts'
 import type { CheckRecord } from '../health/monitor.ts'
-import type { Fact, KeeperHello } from '../keeper/protocol.ts'
+import type { Fact, KeeperHello, RunInfo } from '../keeper/protocol.ts'
 import { differenceOf } from '../plan/difference.ts'
 import { splitInstanceKey } from '../plan/instance-key.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -101,9 +101,12 @@ export class Supervisor implements Disposable {
     return this.#records.isBusy
   }
 
-  /** Goes on from the recorded state with what the keeper says of its runs. Call once, before any order. */
-  resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): void {
-    new TakeOver(this.#records, this.#deps, {
+  /**
+   * Goes on from the recorded state with what the keeper says of its runs. Call once, before any order. Returns those runs that
+   * no record knows, which are being ended.
+   */
+  resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): readonly RunInfo[] {
+    return new TakeOver(this.#records, this.#deps, {
       machines: this.#machines,
       runs: this.#runs,
       attendance: this.#attendance,

@@ -67,8 +67,8 @@ export class TakeOver {
     this.#parts = parts
   }
 
-  /** Goes on from the recorded state with what the keeper says of its runs. Call once, before any order. */
-  resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): void {
+  /** See `Supervisor`. */
+  resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): readonly RunInfo[] {
     const { machines, foreground, orders, runs } = this.#parts
     const { projects, orders: open } = this.#records.state
     this.#records.atomically(() => {
@@ -80,8 +80,9 @@ export class TakeOver {
       if (record.foreground !== null) foreground.client(project, record.foreground.order, 0)
     }
     for (const order of open.values()) orders.arm(order)
-    const strays = hello.runs.filter((run) => run.lost === undefined && this.#records.slotOf(run.run) === null)
-    for (const run of strays) runs.endStray(run)
+    const strays = hello.runs.filter(({ run }) => this.#records.slotOf(run) === null)
+    for (const run of strays) if (run.lost === undefined) runs.endStray(run)
+    return strays
   }
 
   #learn(hello: KeeperHello, resumption: Partial<Resumption>): void {

@@ -2,12 +2,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodes, LocaldError, projectEvent } from '@locald/protocol'
-import type { ProjectStatus, ServiceProcesses } from '@locald/protocol'
+import type { EventSnapshot, LocaldEvent, ProjectStatus } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
 import { livingKeeper } from '../../client/living-keeper.ts'
 import { aliveLines } from '../alive-lines.ts'
 import { AliveWatch } from '../alive-watch.ts'
-import type { CommandContext } from '../command.ts'
+import type { CommandContext, Invocation } from '../command.ts'
+import { interruptedExit } from '../interrupted.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
 import { askIfThere } from '../without-daemon.ts'
@@ -15,7 +16,10 @@ import { askIfThere } from '../without-daemon.ts'
 /** Longer than services get when the keeper ends them by itself; mostly it has only to let go of its files. */
 const keeperGoneWithinMs = 30_000
 
-export async function serverStop(context: CommandContext): Promise<number> {
+/** What could not be ended; null: the caller left. */
+type Stopped = { readonly problems: readonly string[] } | null
+
+export async function serverStop(context: CommandContext, call: Invocation): Promise<number> {
   const { output } = context
   const before = await askIfThere(context, (client) => client.server())
   const { daemon, keeper } = before?.value ?? {}
@@ -24,24 +28,108 @@ export async function serverStop(context: CommandContext): Promise<number> {
     output.note('The daemon is not running')
     return exitCodes.ok
   }
-  if (before !== null) await stopDaemon(context)
-  const remaining = await remainingProcesses(pids, keeperGoneWithinMs)
-  if (remaining.length === 0) {
-    output.note('Stopped the daemon')
-    return exitCodes.ok
+  const stopped = before === null ? { problems: [] } : await stopDaemon(context, call.flag('now'))
+  if (stopped === null) {
+    output.note('Detached: stopping goes on in the background. See "locald status --all"')
+    return interruptedExit
   }
-  output.note(`error: Still running: ${remaining.map((pid) => `pid ${pid}`).join(', ')}`)
-  return exitCodes.failed
+  const remaining = await remainingProcesses(pids, keeperGoneWithinMs)
+  if (remaining.length === 0) output.note('Stopped the daemon')
+  else output.note(`error: Still running: ${remaining.map((pid) => `pid ${pid}`).join(', ')}`)
+  reportProblems(context, stopped.problems)
+  return remaining.length > 0 || stopped.problems.length > 0 ? exitCodes.failed : exitCodes.ok
+}
+
+function reportProblems({ output }: CommandContext, problems: readonly string[]): void {
+  if (problems.length === 0) return
+  const { style } = output.side
+  output.note(`${style.red(style.bold('error:'))} "locald server stop" failed: something is left`)
+  for (const problem of problems) output.note(`  ${problem}`)
 }
 
 /** A daemon that cannot do as it is asked must not keep its services from being stopped. */
-async function stopDaemon(context: CommandContext): Promise<void> {
+async function stopDaemon(context: CommandContext, now: boolean): Promise<Stopped> {
   try {
-    await watchStopping(context, context.client())
+    return await new DaemonStop(context, now).run()
   } catch (error) {
     if (!(error instanceof LocaldError)) throw error
     context.output.note(`${context.output.side.style.yellow('warning:')} ${error.message}`)
     endKeeper(context)
+    return { problems: [] }
+  }
+}
+
+/** Asks the daemon to stop and shows what stops, until the daemon has gone. */
+class DaemonStop {
+  readonly #context: CommandContext
+  readonly #client: ApiClient
+  readonly #changes = new ChangeLines()
+  readonly #leave = new AbortController()
+  #now: boolean
+  #projects: readonly ProjectStatus[] = []
+  #problems: readonly string[] | null = null
+  #hurrying: Promise<void> = Promise.resolve()
+
+  constructor(context: CommandContext, now: boolean) {
+    this.#context = context
+    this.#client = context.client()
+    this.#now = now
+  }
+
+  async run(): Promise<Stopped> {
+    let interrupts = 0
+    using _interrupts = this.#context.onInterrupt(() => {
+      interrupts += 1
+      this.#interrupted(interrupts)
+    })
+    using _alive = new AliveWatch({
+      ask: async () => (await this.#client.processes({}, [])).services,
+      onAlive: aliveLines(this.#context),
+    })
+    // A daemon that is killed meanwhile is followed by one that stops what was being stopped, and does not end by itself.
+    do await this.#follow()
+    while (this.#problems === null && !this.#leave.signal.aborted && (await this.#isThere()))
+    if (this.#problems === null) await this.#hurrying
+    return this.#leave.signal.aborted ? null : { problems: this.#problems ?? [] }
+  }
+
+  #interrupted(count: number): void {
+    if (count === 1) return this.#context.output.note('Stopping goes on; press Ctrl-C again to kill at once')
+    if (count > 2) return this.#leave.abort()
+    this.#now = true
+    this.#hurrying = this.#client.stopServer({ now: true })
+    this.#hurrying.catch(() => {}) // Awaited later, where its failure is reported.
+  }
+
+  async #follow(): Promise<void> {
+    let isFirst = true
+    for await (const event of this.#client.events({}, { isOnce: true, signal: this.#leave.signal })) {
+      this.#take(event)
+      if (isFirst) await this.#client.stopServer(this.#now ? { now: true } : {})
+      this.#show(isFirst)
+      isFirst = false
+    }
+  }
+
+  #take(event: LocaldEvent | EventSnapshot): void {
+    if (event.type === 'daemon.stopping') this.#problems = event.problems ?? null
+    this.#projects = event.type === 'snapshot' ? event.projects : projectEvent(this.#projects, event)
+  }
+
+  #show(isFirst: boolean): void {
+    const { output, now } = this.#context
+    for (const project of this.#projects) {
+      for (const snapshot of project.services) {
+        const label = `${project.project} ${labelIn(project.services, snapshot)}`
+        if (isFirst) this.#changes.skip(label, snapshot)
+        const line = this.#changes.next(label, snapshot, now())
+        if (line !== null) output.note(line)
+      }
+    }
+  }
+
+  async #isThere(): Promise<boolean> {
+    return (await askIfThere(this.#context, (client) => client.server())) !== null
   }
 }
 
@@ -79,36 +167,4 @@ function isRunning(pid: number): boolean {
   } catch {
     return process.platform !== 'linux'
   }
-}
-
-/** Shows what stops, until the daemon has gone. */
-async function watchStopping(context: CommandContext, client: ApiClient): Promise<void> {
-  const { output, now } = context
-  const changes = new ChangeLines()
-  let projects: readonly ProjectStatus[] = []
-  let isFirst = true
-  using _alive = new AliveWatch({ ask: async () => await aliveOf(projects, client), onAlive: aliveLines(context) })
-  for await (const event of client.events({}, { isOnce: true })) {
-    projects = event.type === 'snapshot' ? event.projects : projectEvent(projects, event)
-    if (isFirst) await client.stopServer()
-    for (const project of projects) {
-      for (const snapshot of project.services) {
-        const label = `${project.project} ${labelIn(project.services, snapshot)}`
-        if (isFirst) changes.skip(label, snapshot)
-        const line = changes.next(label, snapshot, now())
-        if (line !== null) output.note(line)
-      }
-    }
-    isFirst = false
-  }
-}
-
-/** Of every project of which something is being stopped. */
-async function aliveOf(projects: readonly ProjectStatus[], client: ApiClient): Promise<readonly ServiceProcesses[]> {
-  const stopping = projects.filter(({ services }) => services.some(({ state }) => state === 'stopping'))
-  const answers = stopping.map(async ({ project, root }) => {
-    const { services } = await client.processes({ dir: root }, [])
-    return services.map((each) => ({ ...each, service: `${project} ${each.service}` }))
-  })
-  return (await Promise.all(answers)).flat()
 }

@@ -37,6 +37,9 @@ const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', 
 const processesNamed = 5
 const commandWidth = 60
 
+/** Characters of the id of a container, as its engine shows it. */
+const shortIdLength = 12
+
 /** Milliseconds between two drawings in which nothing but the time changed. */
 export const redrawMs = 120
 
@@ -82,11 +85,12 @@ function startOf({ started_at: startedAt }: ServiceSnapshot): number | null {
   return startedAt === null ? null : Date.parse(startedAt)
 }
 
-/** `pid 123 (node server.js), pid 124 (sleep 100)`; of many the first. */
+/** `pid 123 (node server.js), pid 124 (sleep 100)`, `container locald-shop-db-1a2b3c (0123456789ab)`; of many the first. */
 export function describeProcesses(processes: readonly ServiceProcess[]): string {
-  const named = processes.slice(0, processesNamed).map(({ pid, command }) => {
-    const line = stripAnsi(command).replaceAll(/\s+/g, ' ')
-    return `pid ${pid} (${truncate(line, commandWidth)})`
+  const named = processes.slice(0, processesNamed).map(({ pid, command, container }) => {
+    const line = truncate(stripAnsi(command).replaceAll(/\s+/g, ' '), commandWidth)
+    if (container === undefined) return `pid ${pid} (${line})`
+    return `${line} (${container.slice(0, shortIdLength)})`
   })
   const more = processes.length - named.length
   return [...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')
