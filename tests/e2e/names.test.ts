@@ -136,10 +136,10 @@ test('a git worktree is a project of its own, without a file being edited', asyn
   const inWorktree = async (...args: readonly string[]) => await harness.locald(args, { cwd: directory })
 
   await main.up()
-  expect((await inWorktree('check')).stdout).toContain('feat-new-ui.store.localhost')
+  expect((await inWorktree('check')).stdout).toContain('feat-new-ui-1bfe06.store.localhost')
   expect(await inWorktree('up')).toMatchObject({ code: 0 })
   const port = await portOf(harness)
-  const names = { main: `http://store.localhost:${port}`, branch: `http://feat-new-ui.store.localhost:${port}` }
+  const names = { main: `http://store.localhost:${port}`, branch: `http://feat-new-ui-1bfe06.store.localhost:${port}` }
   const status = (await inWorktree('status', '--json')).json<Awaited<ReturnType<Project['status']>>>()
   expect(status).toMatchObject({ project: 'store', root: directory, warnings: [] })
   expect(status.services.map(({ url }) => url)).toEqual([names.branch, names.branch.replace('//', '//api.')])

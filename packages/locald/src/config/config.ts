@@ -169,8 +169,8 @@ export interface Config {
   readonly domain: string
   /** Further ones, with the same names below each. */
   readonly domains: readonly string[]
-  /** In a linked git worktree: what comes first in every host name, and the branch that it is for. */
-  readonly worktree?: { readonly label: string; readonly branch: string | null }
+  /** In a linked git worktree: what comes first in every host name, and the branch that it is for. See `GitWorktree`. */
+  readonly worktree?: { readonly label: string; readonly longLabel: string; readonly branch: string | null }
   readonly env: readonly EnvEntry[]
   /** In the order of the file. */
   readonly services: readonly ServiceConfig[]

@@ -33,7 +33,8 @@ const look = async (at: string, below = ''): ReturnType<typeof gitWorktreeOf> =>
 test('gitWorktreeOf() knows a linked worktree by its branch, wherever it is', async () => {
   repository()
   git('shop', 'worktree', 'add', '-q', '../elsewhere', '-b', 'feat/auth')
-  const known = { label: 'feat-auth', branch: 'feat/auth', repository: 'shop' }
+  const label = 'feat-auth-cc945a'
+  const known = { label, longLabel: label, branch: 'feat/auth', repository: 'shop' }
   expect(await look('elsewhere')).toEqual({ ...known, below: '' })
   expect(await look('elsewhere', 'apps/web')).toEqual({ ...known, below: 'apps/web' })
 })
@@ -70,7 +71,12 @@ test('gitWorktreeOf() knows a worktree of a submodule, and takes none in a workt
 test('gitWorktreeOf() calls a detached worktree by its directory', async () => {
   repository()
   git('shop', 'worktree', 'add', '-q', '--detach', '../Review_42')
-  expect(await look('Review_42')).toEqual({ label: 'review-42', branch: null, repository: 'shop', below: '' })
+  expect(await look('Review_42')).toMatchObject({
+    label: 'review-42-6c7f3d',
+    branch: null,
+    repository: 'shop',
+    below: '',
+  })
 })
 
 test('gitWorktreeOf() keeps the branch during a rebase and a bisection', async () => {
@@ -89,7 +95,7 @@ test('gitWorktreeOf() keeps the branch during a rebase and a bisection', async (
   commit('shop', 'theirs')
   for (const backend of ['--merge', '--apply']) {
     expect(() => git('fix', 'rebase', '-q', backend, 'main')).toThrow(/Command failed/)
-    expect(await look('fix')).toMatchObject({ label: 'fix-ui', branch: 'fix/ui' })
+    expect(await look('fix')).toMatchObject({ label: 'fix-ui-af66b6', branch: 'fix/ui' })
     git('fix', 'rebase', '--abort')
   }
 })
@@ -116,13 +122,24 @@ test('gitWorktreeOf() follows relative paths, and survives git files that say no
   }
 })
 
-test('worktreeLabel() tells branches apart that end alike', () => {
-  expect(['feat/auth', 'fix/auth', 'Fix_UI--2', '-x-'].map(worktreeLabel)).toEqual([
+test('worktreeLabel() takes a branch as it is, and gives every other one a hash: no two have one label', () => {
+  const branches = ['fix-ui', 'feat-auth', 'feat/auth', 'fix/auth', 'Feat-auth', 'feat--auth', '-x-']
+  expect(branches.map(worktreeLabel)).toEqual([
+    'fix-ui',
     'feat-auth',
-    'fix-auth',
-    'fix-ui-2',
-    'x',
+    'feat-auth-cc945a',
+    'fix-auth-22c6c0',
+    expect.stringMatching(/^feat-auth-[0-9a-f]{6}$/),
+    expect.stringMatching(/^feat-auth-[0-9a-f]{6}$/),
+    'x-c6cf95',
   ])
+  expect(new Set(branches.map(worktreeLabel)).size).toBe(branches.length)
+})
+
+test('gitWorktreeOf() has a longer label for a branch whose name is taken', async () => {
+  repository()
+  git('shop', 'worktree', 'add', '-q', '../api', '-b', 'api')
+  expect(await look('api')).toMatchObject({ label: 'api', longLabel: 'api-14c252' })
 })
 
 test('worktreeLabel() cuts what is too long, and still tells one from another', () => {

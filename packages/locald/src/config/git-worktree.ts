@@ -9,6 +9,8 @@ import { readLimited } from '../lib/read-limited.ts'
 export interface GitWorktree {
   /** What it is called in host names: its branch, else (nothing is checked out by name) its directory. */
   readonly label: string
+  /** Instead, where `label` makes a name that the project itself has. */
+  readonly longLabel: string
   /** Null when no branch is checked out. */
   readonly branch: string | null
   /** Name of the main checkout's directory, or of the bare repository. */
@@ -30,30 +32,28 @@ export async function gitWorktreeOf(top: string, directory: string): Promise<Git
   const common = own === undefined ? undefined : await lineOf(join(own, 'commondir'))
   if (own === undefined || common === undefined) return undefined
   const branch = await branchOf(own)
+  const name = branch ?? basename(own)
   return {
-    label: worktreeLabel(branch ?? basename(own)),
+    label: worktreeLabel(name),
+    longLabel: hashedLabel(name),
     branch,
     repository: repositoryName(resolve(own, common)),
     below: relative(top, directory),
   }
 }
 
-/**
- * `feat/auth` is `feat-auth`. What is too long for a host name is cut, and what nothing is left of replaced, with a hash that
- * tells it from others that begin alike.
- */
+/** `fix-ui` as it is. What is no label by itself has a hash: `feat/auth` must not be called what the branch `feat-auth` is. */
 export function worktreeLabel(name: string): string {
-  const whole = name
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '')
-  if (whole !== '' && whole.length <= labelLimit) return whole
+  return hostLabel(name) === name && name.length <= labelLimit ? name : hashedLabel(name)
+}
+
+/** `fix-ui-3fa9c1`: with a hash of the whole name, whatever is left of that itself. */
+function hashedLabel(name: string): string {
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 6)
-  return (
-    hostLabel(whole)
-      .slice(0, labelLimit - hash.length - 1)
-      .replace(/(?<=.)-*$/, '-') + hash
-  )
+  const rest = hostLabel(name)
+    .slice(0, labelLimit - hash.length - 1)
+    .replace(/-+$/, '')
+  return rest === '' ? hash : `${rest}-${hash}`
 }
 
 /** `gitdir: PATH`, absolute or from where it stands. */

@@ -639,7 +639,7 @@ test('loadConfig() in a worktree has the name of the repository, and the label o
     'main/.git/worktrees/w/commondir': '../..\n',
   }
   await write({ ...git, 'w/.git': `gitdir: ${join(dir, 'main/.git/worktrees/w')}\n` })
-  const worktree = { label: 'feat-auth', branch: 'feat/auth' }
+  const worktree = { label: 'feat-auth-cc945a', longLabel: 'feat-auth-cc945a', branch: 'feat/auth' }
   const loadIn = async (at: string, text: string): Promise<Config | undefined> => {
     await write({ [`${at}/locald.toml`]: text })
     const result = await loadConfig({ dir: join(dir, at), home: dir })

@@ -521,6 +521,6 @@ function defaultDomain(name: string): string {
   return isOwnHost(domain) ? `project-${domain}` : domain
 }
 
-function worktreeOf({ label, branch }: GitWorktree): NonNullable<Config['worktree']> {
-  return { label, branch }
+function worktreeOf({ label, longLabel, branch }: GitWorktree): NonNullable<Config['worktree']> {
+  return { label, longLabel, branch }
 }

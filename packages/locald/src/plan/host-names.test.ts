@@ -21,6 +21,8 @@ function namesOf(services: Readonly<Record<string, ServiceSketch>>, rest?: Rest)
   )
 }
 
+const hostIn = (line: string): string => line.split(' ')[0] ?? ''
+
 function faultsOf(services: Readonly<Record<string, ServiceSketch>>, rest?: Rest): readonly string[] {
   return hostNamesOf(configOf(services, rest)).diagnostics.map((each) => `${each.severity} ${each.code} ${each.line}`)
 }
@@ -64,7 +66,7 @@ test('hostNamesOf() has the same names below each domain, and those of a service
 
 test('hostNamesOf() begins every name in a worktree with its label', () => {
   const services = { web: { ...web, domains: ['login.test', '*.shop.test'] }, api: web }
-  const worktree = { label: 'fix-ui', branch: 'fix-ui' }
+  const worktree = { label: 'fix-ui', longLabel: 'fix-ui-1af3a4', branch: 'fix-ui' }
   expect(namesOf(services, { domains: ['shop.test'], worktree })).toEqual([
     'fix-ui.shop.localhost web',
     'api.fix-ui.shop.localhost api',
@@ -73,6 +75,24 @@ test('hostNamesOf() begins every name in a worktree with its label', () => {
     'fix-ui.login.test web',
     '*.fix-ui.shop.test web',
   ])
+})
+
+test('hostNamesOf() has no name in a worktree that the main checkout has, whatever the branch is called', () => {
+  const services = { web, api: { ...web, domains: ['beta.shop.localhost'] }, jobs: worker }
+  const inMain = new Set(namesOf(services).map(hostIn))
+  const inWorktree = (label: string): readonly string[] =>
+    namesOf(services, { worktree: { label, longLabel: `${label}-14c252`, branch: label } })
+  expect(inWorktree('api')).toEqual([
+    'api-14c252.shop.localhost web',
+    'api.api-14c252.shop.localhost api',
+    'api-14c252.beta.shop.localhost api',
+  ])
+  expect(inWorktree('beta')[0]).toBe('beta-14c252.shop.localhost web')
+  // A name that nobody has is not made longer.
+  expect(inWorktree('jobs')[0]).toBe('jobs.shop.localhost web')
+  for (const label of ['api', 'beta', 'jobs', 'web']) {
+    expect(inWorktree(label).filter((line) => inMain.has(hostIn(line)))).toEqual([])
+  }
 })
 
 test('hostNamesOf() makes host names of whatever a service is called', () => {

@@ -24,7 +24,8 @@ const otherProtocols: ReadonlySet<number> = new Set([
  * The first name of each service is the one that it is shown with. Whether a service of `unclear` has a port is not known,
  * and not complained about.
  */
-export function hostNamesOf(config: NamedConfig, unclear: ReadonlySet<string> = new Set()): HostNames {
+export function hostNamesOf(written: NamedConfig, unclear: ReadonlySet<string> = new Set()): HostNames {
+  const config = withOwnLabel(written)
   const claims = claimsOf(config)
   const owners = ownersOf(claims)
   const front = frontOf(config)
@@ -125,6 +126,19 @@ function speaksHttp({ type, container }: ServiceConfig): boolean {
 
 function domainsOf(config: NamedConfig): readonly string[] {
   return [...new Set([config.domain, ...config.domains].map((domain) => placed(domain, config)))]
+}
+
+/** Where a branch is called like a service, its worktree takes the long label: the main checkout has the names of the short one. */
+function withOwnLabel(config: NamedConfig): NamedConfig {
+  const { worktree, ...main } = config
+  if (worktree === undefined) return config
+  const taken = new Set(wantedHosts(main))
+  if (!wantedHosts(config).some((host) => taken.has(host))) return config
+  return { ...main, worktree: { ...worktree, label: worktree.longLabel } }
+}
+
+function wantedHosts(config: NamedConfig): readonly string[] {
+  return [...domainsOf(config), ...claimsOf(config).map(({ host }) => host)]
 }
 
 /** In a linked worktree its label comes first, so that no two checkouts have a name in common. */
