@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { HealthSource } from '@locald/protocol'
 import type { OutputRecorder } from '../container/container-log.ts'
-import type { ContainerProbeSpec } from '../container/container-probe.ts'
+import type { ContainerProbe, ContainerProbeSpec } from '../container/container-probe.ts'
 import { DockerRunner } from '../container/docker-runner.ts'
 import { startCheckMonitor } from '../health/check-monitor.ts'
 import type { HealthDependencies, HealthMonitor, HealthReport } from '../health/monitor.ts'
@@ -140,5 +140,6 @@ export function startContainerMonitor(
       ? known
       : { ...known, check: check.type === 'command' ? { type: 'test', test: healthTest(check) } : check }
   const source: HealthSource = check?.type === 'tcp' || check?.type === 'notify' ? check.type : 'docker'
-  return startCheckMonitor({ startedAt, ports, wasHealthy, wasNotified }, source, runner.probe(spec), report)
+  const bring = async (): Promise<ContainerProbe> => await runner.probe(spec)
+  return startCheckMonitor({ startedAt, ports, wasHealthy, wasNotified }, source, bring, report)
 }

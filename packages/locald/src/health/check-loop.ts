@@ -10,6 +10,8 @@ export type CheckResult =
       readonly message: string
       readonly ports: readonly number[]
       readonly warnings: readonly string[]
+      /** When to check again, where the interval alone would not have it checked ever again. */
+      readonly retryInMs?: number
     }
   | {
       readonly ok: false
@@ -32,7 +34,7 @@ export interface CheckLoopOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly source: HealthSource
-  /** Infinity: what is healthy once stays so. */
+  /** Infinity: what is healthy once stays so, unless a result asks for another check. */
   readonly intervalMs: number
   readonly retries: number
   /** Milliseconds since the epoch; failures before it do not count, not even after a success. */
@@ -133,7 +135,7 @@ export class CheckLoop implements Disposable {
   #delayAfter(result: CheckResult): number | null {
     const { pace, intervalMs, random } = this.#options
     if (this.#isSteady) {
-      if (!Number.isFinite(intervalMs)) return null
+      if (!Number.isFinite(intervalMs)) return result.retryInMs ?? null
       // Services that became healthy together must not be checked together for ever.
       const delay = this.#isSpread ? intervalMs : intervalMs * (0.5 + random() / 2)
       this.#isSpread = true

@@ -42,7 +42,12 @@ const settled = async (): Promise<void> => await new Promise((resolve) => setImm
 
 test('startCheckMonitor() reports with the ports of the subject, and follows what changes', async () => {
   const made = world()
-  using _monitor = startCheckMonitor(subject, 'docker', Promise.resolve(made.check), (one) => made.reports.push(one))
+  using _monitor = startCheckMonitor(
+    subject,
+    'docker',
+    async () => made.check,
+    (one) => made.reports.push(one),
+  )
   await settled()
   expect(made.reports).toEqual([{ type: 'checked', source: 'docker', message: 'not yet' }])
   made.result = { ok: true, message: 'fine' }
@@ -59,7 +64,7 @@ test('startCheckMonitor() counts retries by the interval of the check', async ()
   const clock = new FakeClock()
   const made = world({ intervalMs: 1000, retries: 2 })
   made.result = { ok: true, message: 'fine' }
-  const bring = Promise.resolve(made.check)
+  const bring = async () => made.check
   using _monitor = startCheckMonitor(subject, 'docker', bring, (one) => made.reports.push(one), clock)
   await settled()
   made.result = { ok: false, message: 'gone' }
@@ -73,29 +78,54 @@ test('startCheckMonitor() counts retries by the interval of the check', async ()
 
 test('startCheckMonitor() takes READY=1 where nothing else decides', async () => {
   const made = world({ takesNotify: true })
-  using monitor = startCheckMonitor(subject, 'docker', Promise.resolve(made.check), (one) => made.reports.push(one))
+  using monitor = startCheckMonitor(
+    subject,
+    'docker',
+    async () => made.check,
+    (one) => made.reports.push(one),
+  )
   await settled()
   monitor.notified()
   await settled()
   expect(made.reports.at(-1)).toMatchObject({ type: 'healthy', source: 'notify' })
 
   const other = world()
-  using deaf = startCheckMonitor(subject, 'docker', Promise.resolve(other.check), (one) => other.reports.push(one))
+  using deaf = startCheckMonitor(
+    subject,
+    'docker',
+    async () => other.check,
+    (one) => other.reports.push(one),
+  )
   await settled()
   deaf.notified()
   await settled()
   expect(other.reports.at(-1)?.type).toBe('checked')
 })
 
-test('startCheckMonitor() says why there is no check, and nothing after its end', async () => {
+test('startCheckMonitor() says why there is no check until there is one, and nothing after its end', async () => {
   const reports: HealthReport[] = []
-  const failing = Promise.reject<BroughtCheck>(new Error('the engine is gone'))
-  using _monitor = startCheckMonitor(subject, 'docker', failing, (one) => reports.push(one))
-  await settled()
+  const clock = new FakeClock()
+  let isAway = true
+  const late = world()
+  late.result = { ok: true, message: 'fine' }
+  const bring = async (): Promise<BroughtCheck> => {
+    if (isAway) throw new Error('the engine is gone')
+    return late.check
+  }
+  using _monitor = startCheckMonitor(subject, 'docker', bring, (one) => reports.push(one), clock)
+  await clock.advance(1000)
   expect(reports).toEqual([{ type: 'checked', source: 'docker', message: 'the engine is gone' }])
+  isAway = false
+  await clock.advance(5000)
+  expect(reports.at(-1)).toMatchObject({ type: 'healthy', message: 'fine' })
 
   const made = world()
-  const monitor = startCheckMonitor(subject, 'docker', Promise.resolve(made.check), (one) => made.reports.push(one))
+  const monitor = startCheckMonitor(
+    subject,
+    'docker',
+    async () => made.check,
+    (one) => made.reports.push(one),
+  )
   await settled()
   monitor[Symbol.dispose]()
   made.changed()

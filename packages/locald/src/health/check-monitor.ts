@@ -9,10 +9,9 @@ import type { CheckRecord, HealthMonitor, HealthReport } from './monitor.ts'
 /** A check from outside of this folder. */
 export interface BroughtCheck {
   readonly source: HealthSource
-  readonly check: (
-    signal: AbortSignal,
-  ) => Promise<
-    | { readonly ok: true; readonly message: string }
+  readonly check: (signal: AbortSignal) => Promise<
+    /** `retryInMs`: see `CheckResult`. */
+    | { readonly ok: true; readonly message: string; readonly retryInMs?: number }
     | { readonly ok: false; readonly message: string; readonly output?: string; readonly retryInMs?: number }
   >
   readonly pace: CheckLoopOptions['pace']
@@ -34,19 +33,22 @@ export interface BroughtSubject {
   readonly wasNotified: boolean
 }
 
-/** The same contract as `startMonitor`. The check may be brought later: nothing is reported before. */
+/** After a check could not be brought; from one to the other. */
+const bringAgainMs = { first: 250, longest: 5000 } as const
+
+/**
+ * The same contract as `startMonitor`. The check may be brought later: until then nothing is reported but why it cannot be
+ * brought, and it is tried again.
+ */
 export function startCheckMonitor(
   subject: BroughtSubject,
   source: HealthSource,
-  bring: Promise<BroughtCheck>,
+  bring: () => Promise<BroughtCheck>,
   report: (report: HealthReport) => void,
   clock: Clock = systemClock,
 ): HealthMonitor {
   const monitor = new CheckMonitor(subject, source, report, clock)
-  bring.then(
-    (check) => monitor.start(check),
-    (error: unknown) => monitor.fail(error instanceof Error ? error.message : String(error)),
-  )
+  monitor.bring(bring)
   return monitor
 }
 
@@ -56,6 +58,9 @@ class CheckMonitor implements HealthMonitor {
   readonly #clock: Clock
   #source: HealthSource
   #brought: { readonly check: BroughtCheck; readonly loop: CheckLoop; readonly watching: Disposable } | null = null
+  /** Why there is no check yet. */
+  #failure: string | null = null
+  #retry: Disposable | null = null
   #isNotified: boolean
   #isDisposed = false
 
@@ -75,7 +80,19 @@ class CheckMonitor implements HealthMonitor {
     return this.#brought?.loop.last ?? null
   }
 
-  start(check: BroughtCheck): void {
+  bring(bring: () => Promise<BroughtCheck>, againInMs: number = bringAgainMs.first): void {
+    bring().then(
+      (check) => this.#start(check),
+      (error: unknown) => {
+        if (this.#isDisposed) return
+        this.#fail(error instanceof Error ? error.message : String(error))
+        const next = Math.min(againInMs * 2, bringAgainMs.longest)
+        this.#retry = this.#clock.after(againInMs, () => this.bring(bring, next))
+      },
+    )
+  }
+
+  #start(check: BroughtCheck): void {
     if (this.#isDisposed) return
     this.#source = check.source
     const loop: CheckLoop = new CheckLoop({
@@ -94,8 +111,9 @@ class CheckMonitor implements HealthMonitor {
     loop.trigger()
   }
 
-  fail(message: string): void {
-    if (!this.#isDisposed) this.#report({ type: 'checked', source: this.#source, message })
+  #fail(message: string): void {
+    if (message !== this.#failure) this.#report({ type: 'checked', source: this.#source, message })
+    this.#failure = message
   }
 
   notified(): void {
@@ -105,13 +123,16 @@ class CheckMonitor implements HealthMonitor {
 
   [Symbol.dispose](): void {
     this.#isDisposed = true
+    this.#retry?.[Symbol.dispose]()
     this.#brought?.loop[Symbol.dispose]()
     this.#brought?.watching[Symbol.dispose]()
   }
 
   async #result({ source, check }: BroughtCheck, signal: AbortSignal): Promise<CheckResult> {
     const result = await check(signal)
-    return result.ok ? this.#found(source, result.message) : { ...result, source }
+    if (!result.ok) return { ...result, source }
+    const { message, retryInMs } = result
+    return { ...this.#found(source, message), ...(retryInMs === undefined ? {} : { retryInMs }) }
   }
 
   /** The service's word counts until its check has succeeded, and is what is shown. */
