@@ -1,10 +1,7 @@
 // How the health of a container is found out: by its HEALTHCHECK, by a listener inside, or by its being alive.
-import type { ContainerInspectInfo } from 'dockerode'
-import { timeLimit } from '../lib/time-limit.ts'
-import { execInside } from './container-exec.ts'
 import type { HealthTest, PublishedPort } from './container-order.ts'
 import type { ContainerRun } from './container-run.ts'
-import { messageOf } from './engine.ts'
+import { healthcheckProbe, isSameTest, testOf } from './healthcheck-probe.ts'
 import { innerState, ownPid } from './inner-listeners.ts'
 
 /** What is asked of a container; the plan's part of it. */
@@ -28,7 +25,8 @@ interface Timing {
 }
 
 export type ProbeResult =
-  | { readonly ok: true; readonly message: string }
+  /** `retryInMs`: when it is worth checking again, should nothing else say so. */
+  | { readonly ok: true; readonly message: string; readonly retryInMs?: number }
   | { readonly ok: false; readonly message: string; readonly output?: string; readonly retryInMs?: number }
 
 /** A check, and when it is worth asking again; whoever runs it brings the loop. */
@@ -37,7 +35,7 @@ export interface ContainerProbe {
   readonly check: (signal: AbortSignal) => Promise<ProbeResult>
   /** Between checks before the first success, from one to the other; null: only as results ask for. */
   readonly pace: { readonly fromMs: number; readonly toMs: number } | null
-  /** Once healthy. Infinity: only when `changed` is called. */
+  /** Once healthy. Infinity: only when `changed` is called, or as results ask for. */
   readonly intervalMs: number
   readonly retries: number
   readonly startPeriodMs: number
@@ -50,10 +48,7 @@ export interface ContainerProbe {
 const inferredTiming = { intervalMs: 10_000, retries: 3, startPeriodMs: 0 } as const
 /** A container that has lived for so long is taken to be up. */
 const aliveMs = 1000
-const commandPace = { fromMs: 50, toMs: 250 } as const
 const listenerPace = { fromMs: 10, toMs: 50 } as const
-/** The engine's own default. */
-const defaultTimeoutMs = 30_000
 const nothing: Disposable = { [Symbol.dispose]: () => undefined }
 
 /** Looks at the container for what its image says. */
@@ -64,106 +59,10 @@ export async function probeFor(run: ContainerRun, spec: ContainerProbeSpec): Pro
   const info = await run.inspect()
   const own = testOf(info)
   const test = check?.test ?? own
-  if (test !== null) return healthcheckProbe(run, spec, { test, info, isEngines: own !== null && isSame(test, own) })
+  if (test !== null)
+    return healthcheckProbe(run, spec, { test, info, isEngines: own !== null && isSameTest(test, own) })
   if (spec.ports.length > 0) return await listenerProbe(run, spec, inferredTiming)
   return aliveProbe(spec)
-}
-
-/** The HEALTHCHECK of a container, its image's or its own; null: none. */
-function testOf({ Config }: ContainerInspectInfo): HealthTest | null {
-  const { Test: test, Interval, Timeout, Retries, StartPeriod } = Config.Healthcheck ?? {}
-  const words = typeof test === 'string' ? [test] : (test ?? [])
-  if (words.length === 0 || words[0] === 'NONE') return null
-  return {
-    test: words,
-    intervalMs: milliseconds(Interval) ?? 30_000,
-    timeoutMs: milliseconds(Timeout) ?? defaultTimeoutMs,
-    retries: Retries ?? 3,
-    startPeriodMs: milliseconds(StartPeriod) ?? 0,
-  }
-}
-
-/** Of nanoseconds; undefined where the engine's default holds. */
-function milliseconds(nanoseconds: number | undefined): number | undefined {
-  return nanoseconds === undefined || nanoseconds === 0 ? undefined : nanoseconds / 1e6
-}
-
-function isSame(one: HealthTest, other: HealthTest): boolean {
-  return (
-    JSON.stringify(one.test) === JSON.stringify(other.test) &&
-    one.intervalMs === other.intervalMs &&
-    one.retries === other.retries
-  )
-}
-
-/**
- * While starting, the test is executed here, so that the first answer does not wait for the engine's interval; afterwards the engine
- * tells when it thinks otherwise. A check that was changed since the container was created is no business of the engine's: it
- * goes on being executed here.
- */
-function healthcheckProbe(
-  run: ContainerRun,
-  spec: ContainerProbeSpec,
-  {
-    test,
-    info,
-    isEngines,
-  }: { readonly test: HealthTest; readonly info: ContainerInspectInfo; readonly isEngines: boolean },
-): ContainerProbe {
-  const argv = argvOf(test, info)
-  let isStarting = !spec.wasHealthy
-  const execute = async (signal: AbortSignal): Promise<ProbeResult> => {
-    using limit = timeLimit(test.timeoutMs, signal)
-    try {
-      const { code, output } = await execInside(run.connection.engine, run.identity?.id ?? '', argv, limit.signal)
-      if (code === 0) return { ok: true, message: 'The HEALTHCHECK succeeded' }
-      return { ok: false, message: `The HEALTHCHECK exited with code ${code}`, ...(output === '' ? {} : { output }) }
-    } catch (error) {
-      return {
-        ok: false,
-        message: limit.isOver
-          ? `The HEALTHCHECK took longer than ${test.timeoutMs} ms`
-          : `Cannot run the HEALTHCHECK: ${messageOf(error)}`,
-      }
-    }
-  }
-  return {
-    source: 'docker',
-    check: async (signal) => {
-      if (!isStarting && isEngines) return await engineOpinion(run)
-      const result = await execute(signal)
-      if (result.ok) isStarting = false
-      return result
-    },
-    pace: commandPace,
-    intervalMs: isEngines ? Infinity : test.intervalMs,
-    // The engine has counted already.
-    retries: isEngines ? 1 : test.retries,
-    startPeriodMs: isEngines ? 0 : test.startPeriodMs,
-    takesNotify: false,
-    watch: (changed) => (isEngines ? run.onHealth(changed) : nothing),
-  }
-}
-
-async function engineOpinion(run: ContainerRun): Promise<ProbeResult> {
-  try {
-    const { Health: health } = (await run.inspect()).State
-    if (health?.Status !== 'unhealthy') return { ok: true, message: 'The HEALTHCHECK succeeded' }
-    const last = health.Log?.at(-1)
-    const output = last?.Output?.trim() ?? ''
-    const message = `The HEALTHCHECK failed ${health.FailingStreak} times in a row${last === undefined ? '' : `, last with code ${last.ExitCode}`}`
-    return { ok: false, message, ...(output === '' ? {} : { output }) }
-  } catch (error) {
-    return { ok: false, message: `The Docker engine does not tell its health: ${messageOf(error)}` }
-  }
-}
-
-/** https://docs.docker.com/reference/dockerfile/#healthcheck */
-function argvOf({ test }: HealthTest, { Config }: ContainerInspectInfo): readonly string[] {
-  const [kind, ...words] = test
-  if (kind !== 'CMD-SHELL') return words
-  const { Shell: shell } = Config as { Shell?: readonly string[] }
-  return [...(shell ?? ['/bin/sh', '-c']), ...words]
 }
 
 async function listenerProbe(

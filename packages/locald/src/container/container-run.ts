@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ContainerInspectInfo } from 'dockerode'
 import type { Logger } from '../lib/logger.ts'
+import { ContainerExec } from './container-exec.ts'
+import type { ExecResult } from './container-exec.ts'
 import { containerExit, describeStartFailure } from './container-exit.ts'
 import { recordOutput } from './container-log.ts'
 import type { OutputRecorder, RecordedOutput } from './container-log.ts'
@@ -64,6 +66,7 @@ export class ContainerRun {
   readonly #preparing = new AbortController()
   readonly #letGo = new AbortController()
   readonly #signals = new Set<string>()
+  readonly #exec = new ContainerExec()
   #identity: ContainerIdentity | null = null
   #stopSignal = 'SIGTERM'
   #tty = false
@@ -157,6 +160,8 @@ export class ContainerRun {
     if (!info.State.Running) return this.#finish(null)
     this.#place(info)
     this.#record()
+    // What the engine thinks of its health may have changed, too.
+    this.#tellHealth()
     if (this.#tty && this.#terminal?.isOver !== false) await this.#openTerminal()
     if (this.#ending !== null) void this.#send(this.#ending.isKilling ? 'SIGKILL' : this.#ending.signal)
   }
@@ -165,13 +170,22 @@ export class ContainerRun {
     if (container !== this.#identity?.id || this.#isOver || !this.#isStarted) return
     if (action === 'die') this.#finish({ exitCode: Number(attributes['exitCode'] ?? 255), at })
     else if (action === 'destroy' && this.#finishing === null) this.#lose()
-    else if (action.startsWith('health_status')) for (const listener of this.#healthListeners) listener()
+    else if (action.startsWith('health_status')) this.#tellHealth()
   }
 
-  /** Hears when the engine has another opinion of its health. */
+  #tellHealth(): void {
+    for (const listener of this.#healthListeners) listener()
+  }
+
+  /** Hears when the engine has another opinion of its health, or may have. */
   onHealth(listener: () => void): Disposable {
     this.#healthListeners.add(listener)
     return { [Symbol.dispose]: () => void this.#healthListeners.delete(listener) }
+  }
+
+  /** Runs a program inside; one after the other. See `ContainerExec`. */
+  async execute(argv: readonly string[], signal: AbortSignal): Promise<ExecResult | null> {
+    return await this.#exec.run(this.#connection.engine, this.#identity?.id ?? '', argv, signal)
   }
 
   /** What the engine says of it now. */
