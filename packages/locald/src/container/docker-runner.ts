@@ -17,7 +17,6 @@ import type {
   KnownRun,
   OutputTarget,
 } from './container-order.ts'
-import { probeFor } from './container-probe.ts'
 import type { ContainerProbe, ContainerProbeSpec } from './container-probe.ts'
 import { ContainerRun } from './container-run.ts'
 import type { ContainerTerminal } from './container-terminal.ts'
@@ -30,6 +29,7 @@ import type { EngineListener } from './engine-connection.ts'
 import { HostGateway } from './host-gateway.ts'
 import { ownPid } from './inner-listeners.ts'
 import { parseEngineTime } from './log-messages.ts'
+import { probeFor } from './probe-for.ts'
 
 export interface DockerRunnerOptions {
   readonly installation: string

@@ -124,14 +124,9 @@ class SharedTest {
   }
 
   async check(signal: AbortSignal): Promise<ProbeResult> {
-    switch (this.#phase) {
-      case 'own':
-        return await this.#first(signal)
-      case 'disputed':
-        return await this.#settle(signal)
-      case 'engine':
-        return opinionOf(await this.#ask(signal))
-    }
+    if (this.#phase === 'own') return await this.#first(signal)
+    if (this.#phase === 'disputed') return await this.#settle(signal)
+    return opinionOf(await this.#ask(signal))
   }
 
   async #first(signal: AbortSignal): Promise<ProbeResult> {
