@@ -45,7 +45,14 @@ test('engineAddress() takes certificates for TCP where they are to be verified',
 
 test.each([
   ['unix:///var/run/docker.sock', false],
-  ['tcp://127.0.0.1:2375', true],
+  ['tcp://127.0.0.1:2375', false],
+  ['tcp://127.1.2.3', false],
+  ['tcp://localhost:2376', false],
+  ['tcp://[::1]:2375', false],
+  ['http://localhost', false],
+  ['tcp://localhost.far.example:2375', true],
+  ['tcp://10.0.0.1:2375', true],
+  ['tcp://[fe80::1]:2375', true],
   ['ssh://me@far', true],
 ])('isRemote() says of %s: %s', (url, expected) => {
   expect(isRemote({ url, certificates: null })).toBe(expected)

@@ -22,9 +22,20 @@ export async function engineAddress(env: Env): Promise<EngineAddress> {
   return { url: `unix://${found}`, certificates: null }
 }
 
-/** Whether the engine is on another machine, where neither directories nor loopback ports of this one exist. */
-export function isRemote({ url }: EngineAddress): boolean {
-  return !url.startsWith('unix://')
+/**
+ * Whether the engine is on another machine, where neither directories nor loopback ports of this one exist. One that is reached at a
+ * loopback address is taken to be here.
+ */
+export function isRemote(address: EngineAddress): boolean {
+  return (
+    socketPathOf(address) === null &&
+    !/^(?:tcp|https?):\/\/(?:127\.[\d.]+|localhost|\[::1\])(?:[:/]|$)/i.test(address.url)
+  )
+}
+
+/** The socket of this machine that it is reached by; null: none. */
+export function socketPathOf({ url }: EngineAddress): string | null {
+  return url.startsWith('unix://') ? url.slice('unix://'.length) : null
 }
 
 /** Directory of docker's own configuration. */

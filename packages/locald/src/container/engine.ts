@@ -4,7 +4,7 @@ import type { Agent } from 'node:http'
 import { join } from 'node:path'
 import type Dockerode from 'dockerode'
 import type { DockerOptions } from 'dockerode'
-import { isRemote } from './engine-address.ts'
+import { socketPathOf } from './engine-address.ts'
 import { sshAgent } from './ssh-agent.ts'
 import type { EngineAddress } from './container-order.ts'
 
@@ -14,8 +14,10 @@ export type Engine = Dockerode
 export async function openEngine(address: EngineAddress): Promise<Engine> {
   const { default: Docker } = await import('dockerode')
   const { url, certificates } = address
-  if (!isRemote(address)) return new Docker({ socketPath: url.slice('unix://'.length) })
-  const { protocol, hostname, port } = new URL(url)
+  const socketPath = socketPathOf(address)
+  if (socketPath !== null) return new Docker({ socketPath })
+  const { protocol, hostname: name, port } = new URL(url)
+  const hostname = name.replace(/^\[(.*)\]$/, '$1')
   if (protocol === 'ssh:') {
     // Not in the library's types, but what it makes its requests with.
     const overSsh: DockerOptions & { readonly agent: Agent } = {
@@ -61,7 +63,7 @@ export function describeEngineError(error: unknown, address: EngineAddress): str
         return `this user may not use the Docker engine at ${path}; be a member of its group (sudo usermod -aG docker $USER, then log in again), or set DOCKER_HOST to an engine of your own`
       case 'ENOENT':
       case 'ECONNREFUSED':
-        return isRemote(address)
+        return socketPathOf(address) === null
           ? `no Docker engine answers at ${address.url}; start it there, or unset DOCKER_HOST`
           : `no Docker engine runs (${error.code === 'ENOENT' ? 'there is no' : 'nobody listens on'} ${path}); start one: ${startCommand()}. Another one is named by DOCKER_HOST`
       default:
