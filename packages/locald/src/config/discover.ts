@@ -1,11 +1,12 @@
 // Finds the configuration of a directory.
 import { createHash } from 'node:crypto'
-import { realpath, stat } from 'node:fs/promises'
-import type { Stats } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import { readLimited } from '../lib/read-limited.ts'
 import type { ConfigFormat } from './config.ts'
+import { eachOnce, ownUid, refuseOthers, statOf } from './ownership.ts'
+import type { Look } from './ownership.ts'
 import { withoutMark } from './source-text.ts'
 
 export interface DiscoverOptions {
@@ -48,7 +49,7 @@ const otherNames: readonly (readonly [string, ConfigFormat])[] = [
 export async function discover(options: DiscoverOptions): Promise<FoundConfig> {
   const look = eachOnce()
   const found = options.file === undefined ? await walk(options, look) : await named(options.file, options)
-  await refuseOthers(found, options.uid ?? process.getuid?.() ?? 0, look)
+  await refuseOthers(found.file, found.root, { uid: options.uid ?? ownUid(), look })
   if (found.format === 'compose') {
     throw new LocaldError(
       'type_unsupported',
@@ -184,40 +185,4 @@ export function devScriptOf(content: object): string | undefined {
   const scripts: unknown = 'scripts' in content ? content.scripts : undefined
   const dev: unknown = typeof scripts === 'object' && scripts !== null && 'dev' in scripts ? scripts.dev : undefined
   return typeof dev === 'string' && dev.trim() !== '' ? dev : undefined
-}
-
-/** Commands of another user's file would run as us. */
-async function refuseOthers(found: FoundConfig, uid: number, look: Look): Promise<void> {
-  const paths = [...new Set([found.file, dirname(found.file), found.root])]
-  const facts = await Promise.all(paths.map(look))
-  for (const [n, path] of paths.entries()) {
-    const owner = facts[n]?.uid
-    if (owner === undefined || owner === uid || owner === 0) continue
-    throw new LocaldError(
-      'config_refused',
-      `Refused to use "${found.file}": "${path}" belongs to another user (uid ${owner}), and its commands would run as you`,
-      { hint: `If you trust it, make it yours: sudo chown ${uid} "${path}"` },
-    )
-  }
-}
-
-/** What is at a path, looked at once. */
-type Look = (path: string) => Promise<Stats | undefined>
-
-function eachOnce(): Look {
-  const seen = new Map<string, Promise<Stats | undefined>>()
-  return async (path) => {
-    const facts = seen.get(path) ?? statOf(path)
-    seen.set(path, facts)
-    return await facts
-  }
-}
-
-async function statOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path)
-  } catch {
-    // Whatever we may not look at is not there for us.
-    return undefined
-  }
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -94,6 +94,23 @@ test('readEnvFile() tells a missing file from one that cannot be read', async ()
       code: 'env_file_unreadable',
       message: expect.stringContaining(join(dir, '.env.local')),
       hint: expect.any(String),
+    })
+  } finally {
+    await rm(dir, { recursive: true })
+  }
+})
+
+test.skipIf(process.getuid?.() !== 0)("readEnvFile() refuses another user's, but not root's", async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'locald-env-'))
+  const file = join(dir, '.env')
+  try {
+    await writeFile(file, 'NODE_OPTIONS=--require=/tmp/theirs.cjs')
+    expect(await readEnvFile(file, 12_345)).toMatchObject({ file })
+    await chown(file, 12_345, 12_345)
+    await expect(readEnvFile(file)).rejects.toMatchObject({
+      code: 'config_refused',
+      message: expect.stringContaining('another user (uid 12345)'),
+      hint: expect.stringContaining(`chown 0 "${file}"`),
     })
   } finally {
     await rm(dir, { recursive: true })

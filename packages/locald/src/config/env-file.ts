@@ -3,6 +3,7 @@ import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
 import { readLimited } from '../lib/read-limited.ts'
 import type { EnvEntry } from './config.ts'
+import { foreignOwner, ownUid, statOf } from './ownership.ts'
 
 type EnvQuote = 'none' | 'single' | 'double' | 'backtick'
 
@@ -29,8 +30,19 @@ export interface ExpandedEntry extends EnvEntry {
 /** More than a program can be given as its environment. */
 const maxEnvBytes = 4 * 1024 * 1024
 
-/** `undefined`: there is no such file. Throws `env_file_unreadable` when there is one and it cannot be read. */
-export async function readEnvFile(path: string): Promise<ParsedEnvFile | undefined> {
+/**
+ * `undefined`: there is no such file. Throws `env_file_unreadable` when there is one and it cannot be read, `config_refused`
+ * when it is neither root's nor of `uid`, by default the user of this process: `NODE_OPTIONS` is as good as a command.
+ */
+export async function readEnvFile(path: string, uid = ownUid()): Promise<ParsedEnvFile | undefined> {
+  const owner = foreignOwner(await statOf(path), uid)
+  if (owner !== undefined) {
+    throw new LocaldError(
+      'config_refused',
+      `Refused to read the env file "${path}": it belongs to another user (uid ${owner}), and what runs as you would follow it`,
+      { hint: `If you trust it, make it yours: sudo chown ${uid} "${path}"` },
+    )
+  }
   try {
     return parseEnvFile(await readLimited(path, maxEnvBytes), path)
   } catch (error) {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Diagnostic } from '@locald/protocol'
@@ -48,6 +48,21 @@ async function services(text: string, user?: string): Promise<Readonly<Record<st
 function brief(diagnostics: readonly Diagnostic[]): readonly string[] {
   return diagnostics.map(({ line, column, code }) => `${line}:${column} ${code}`)
 }
+
+test.skipIf(process.getuid?.() !== 0)(
+  "loadConfig() refuses another user's Procfile beside a locald.toml once a service takes its command from it",
+  async () => {
+    const files = { 'locald.toml': '[services.web]\n', Procfile: 'web: run\n' }
+    await write(files)
+    await chown(join(dir, 'Procfile'), 12_345, 12_345)
+    await expect(loadConfig({ dir, home: dir })).rejects.toMatchObject({
+      code: 'config_refused',
+      message: expect.stringContaining('/Procfile" belongs to another user (uid 12345)'),
+    })
+    await write({ ...files, 'locald.toml': '[services.web]\ncommand = "x"\n' })
+    expect(await loadConfig({ dir, home: dir })).toMatchObject({ ok: true })
+  },
+)
 
 test('loadConfig() fills in every default', async () => {
   const { config, diagnostics } = await loadToml('[services.api]\ncommand = "run"\n')

@@ -1,5 +1,5 @@
 // Loads a project's configuration, whatever its format: the one door to this folder for daemon and command line.
-import { access, stat } from 'node:fs/promises'
+import { access, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LocaldError } from '@locald/protocol'
 import type { Diagnostic } from '@locald/protocol'
@@ -19,6 +19,7 @@ import { isErrno } from '../lib/errno.ts'
 import { hostLabel, isOwnHost } from '../lib/host-name.ts'
 import { nearestName } from '../lib/nearest-name.ts'
 import { FileTooLarge, readLimited } from '../lib/read-limited.ts'
+import { eachOnce, ownUid, refuseOthers } from './ownership.ts'
 import { parsePackage } from './package-json.ts'
 import { parseProcfile } from './procfile.ts'
 import type { ParsedProcfile } from './procfile.ts'
@@ -58,7 +59,7 @@ export async function loadDocuments(options: LoadOptions): Promise<LoadedConfig>
   const found = await discover(options)
   const [text, user] = await Promise.all([readText(found.file), readUserConfig(options.userConfigFile)])
   const loading = new Loading(found, user)
-  const project = await loading.read(text, options.home)
+  const project = await loading.read(text, options)
   return { result: loading.result(), found, user, project, commandPlaces: loading.commandPlaces }
 }
 
@@ -134,7 +135,10 @@ class Loading {
     this.#name = basename(found.root) || 'project'
   }
 
-  async read(text: string, home: string): Promise<TomlDocument<ConfigDocument> | undefined> {
+  async read(
+    text: string,
+    { home, uid = ownUid() }: Pick<LoadOptions, 'home' | 'uid'>,
+  ): Promise<TomlDocument<ConfigDocument> | undefined> {
     const { file, format, root } = this.#found
     const directories = await directoriesUpFrom(root, home)
     this.#worktree = await gitWorktreeOf(directories.at(-1) ?? root, root)
@@ -142,7 +146,7 @@ class Loading {
     if (this.#worktree?.below === '') this.#name = this.#worktree.repository
     if (format === 'toml') {
       const document = readToml(text, file, configSchema, {})
-      await this.#readToml(document)
+      await this.#readToml(document, uid)
       return document
     }
     if (format === 'procfile') this.#readProcfile(text)
@@ -186,7 +190,7 @@ class Loading {
     return [...defaults.filter(({ name }) => !own.has(name)), ...this.#env]
   }
 
-  async #readToml(document: TomlDocument<ConfigDocument>): Promise<void> {
+  async #readToml(document: TomlDocument<ConfigDocument>, uid: number): Promise<void> {
     const { data, source } = document
     this.#diagnostics.push(...document.diagnostics)
     this.#isBroken = document.broken
@@ -201,6 +205,9 @@ class Loading {
     this.#services = Object.entries(data.services ?? {}).map(([name, written]) =>
       this.#tomlService(document, name, written, procfile),
     )
+    if (procfile !== undefined && this.commandPlaces.size > 0) {
+      await refuseOthers(await realpath(procfile.file), this.#found.root, { uid, look: eachOnce() })
+    }
     if (procfile !== undefined) this.#warnOfUnusedLines(procfile)
     if (this.#services.length === 0 && !document.broken && document.diagnostics.length === 0) {
       this.#report(document, ['services'], {

@@ -15,7 +15,7 @@ interface EnvReading {
 
 export interface EnvFault {
   readonly file: string
-  /** `env_file_unreadable`. */
+  /** `env_file_unreadable`, or `config_refused`. */
   readonly error: LocaldError
   /** The configuration names it, and it does not exist. */
   readonly isMissing: boolean
@@ -23,7 +23,7 @@ export interface EnvFault {
 
 /**
  * Reads the shared env files, and those that the configuration refers to for these services (default: all). Throws
- * `env_file_unreadable`, also for an `env_file` that is missing.
+ * `env_file_unreadable`, also for an `env_file` that is missing, and `config_refused` for another user's.
  */
 export async function readEnvLayers(
   config: Config,

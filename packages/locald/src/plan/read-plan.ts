@@ -42,13 +42,15 @@ export async function examine(result: ConfigResult, inputs: ReadPlanInputs): Pro
   if (result.ok && planned.ok && faults.length === 0) {
     const files = [...layers.dotenv, ...[...layers.serviceFiles.values()].flat()]
     const found = [...result.diagnostics, ...files.flatMap((file) => file.diagnostics), ...planned.diagnostics]
-    return { ok: true, read: { plan: planned.plan, layers, warnings: await shown(found) } }
+    return { ok: true, read: { plan: planned.plan, layers, warnings: inOrder(await quoteLines(found)) } }
   }
   const further = result.ok
     ? planned.diagnostics
     : planned.diagnostics.filter((each) => each.severity === 'error' && !isSaid(each, result.diagnostics))
   const unreadable = faults.filter(({ isMissing }) => result.ok || !isMissing)
-  const diagnostics = await shown([...result.diagnostics, ...further, ...unreadable.map(envDiagnostic)])
+  // Of an env file that is not read no line is to blame.
+  const quoted = await quoteLines([...result.diagnostics, ...further])
+  const diagnostics = inOrder([...quoted, ...unreadable.map(envDiagnostic)])
   const [fault] = unreadable
   if (result.ok && planned.ok && fault !== undefined && unreadable.length === 1) {
     return { ok: false, error: fault.error, diagnostics }
@@ -61,9 +63,11 @@ function failed(code: 'config_invalid' | 'port_exhausted', diagnostics: readonly
   return { ok: false, error: new LocaldError(code, `Cannot use "${file}"`, { diagnostics }), diagnostics }
 }
 
-function envDiagnostic({ file, error: { message, hint } }: EnvFault): Diagnostic {
+function envDiagnostic({ file, error }: EnvFault): Diagnostic {
+  const { message, hint } = error
+  const code = error.code === 'config_refused' ? 'env-file-refused' : 'env-file-unreadable'
   const place = { file, line: 1, column: 1 }
-  return { severity: 'error', code: 'env-file-unreadable', message, ...place, ...(hint === undefined ? {} : { hint }) }
+  return { severity: 'error', code, message, ...place, ...(hint === undefined ? {} : { hint }) }
 }
 
 /** What reading the configuration looks for by itself, and then names all of. */
@@ -80,11 +84,10 @@ function isSaid({ code, file, line }: Diagnostic, said: readonly Diagnostic[]): 
   )
 }
 
-/** By file, as they were found, and within one by its lines; each with its line. */
-async function shown(diagnostics: readonly Diagnostic[]): Promise<readonly Diagnostic[]> {
+/** By file, as they were found, and within one by its lines. */
+function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   const files = [...new Set(diagnostics.map(({ file }) => file))]
-  const ordered = diagnostics.toSorted(
+  return diagnostics.toSorted(
     (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
   )
-  return await quoteLines(ordered)
 }
