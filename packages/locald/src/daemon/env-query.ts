@@ -31,7 +31,8 @@ export async function queryEnv(
   const proxy = parts.ports === null ? null : { certificates: async () => {} }
   const own = planned === undefined ? {} : await ownAddresses(plan, planned, { ...parts, proxy })
   const seen = record === undefined ? plan : supervisor.planSeenBy(plan.id, instance.service)
-  return environmentFor(seen, instance, { layers, shell: shells.of(plan.id), flags, ...notify, ...own }).variables
+  const shell = await shells.of(plan.id)
+  return environmentFor(seen, instance, { layers, shell, flags, ...notify, ...own }).variables
 }
 
 /** Where what runs of an instance can notify now. */

@@ -1,7 +1,7 @@
 // Starts a daemon: reads the journal, meets the keeper, goes on with what runs, then serves the API.
 import { appendFileSync, existsSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { homedir, userInfo } from 'node:os'
 import { Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import { createAdaptorServer } from '@hono/node-server'
@@ -20,6 +20,8 @@ import { listenersVariable, parseListeners } from '../lib/inherited-listener.ts'
 import { installationFor } from '../lib/installation.ts'
 import { bootId } from '../lib/boot-id.ts'
 import { createLogger } from '../lib/logger.ts'
+import { loginEnvironment } from '../lib/login-environment.ts'
+import type { Login } from '../lib/login-environment.ts'
 import { version } from '../lib/version.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -125,7 +127,9 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     return () => void grew.delete(listener)
   }
 
-  const shells = new Shells(installation.shells, withoutUndefined(env), onTrouble)
+  const own = withoutUndefined(env)
+  const login = async () => await loginEnvironment(loginOf(own))
+  const shells = new Shells({ directory: installation.shells, login, own, onTrouble })
   const catalog = new Catalog({ home: env['HOME'] ?? homedir(), userConfigFile: installation.userConfig })
   const listeners = new ListenerWatch({ keeper: hello.pid })
   const { config, data, state: states, runtime } = installation
@@ -309,6 +313,16 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   const answersDns = await serveDns({ file: installation.dnsSetup, logger, onTrouble })
   // Until now the system had nobody to ask for what is below these suffixes.
   if (answersDns) await lookups.look(names.hosts, { now: true })
+}
+
+/** Set by a session, not by its shell: they are the same for whatever command started the keeper. */
+const ofTheSession =
+  /^(?:LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLORTERM|XDG_.*|DBUS_SESSION_BUS_ADDRESS|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY)$/
+
+function loginOf(own: Readonly<Record<string, string>>): Login {
+  const { username, shell, homedir: home } = userInfo()
+  const session = Object.fromEntries(Object.entries(own).filter(([name]) => ofTheSession.test(name)))
+  return { user: username, shell, home, session }
 }
 
 /** Why there is no proxy, and what to do about it. */

@@ -58,7 +58,7 @@ export class OrderDesk {
   async #up(request: OrderRequest, kind: 'up' | 'start', arrival: Arrival): Promise<OrderAnswer> {
     const { supervisor, shells, catalog } = this.#parts
     const id = await this.#projects.find(request)
-    const shell = request.shell_env ?? (id === null ? {} : shells.of(id))
+    const shell = request.shell_env ?? (id === null ? {} : await shells.of(id))
     const flags = request.env ?? this.#flagsToKeep(request, id)
     const listening = await this.#ports.listening()
     const { plan, layers, warnings } = await catalog.plan(request, (config, read) => ({

@@ -58,7 +58,7 @@ export async function prepareRun(
     ...(await preparation.addresses(plan, service)),
     ...(address === null ? {} : { notifySocket: address }),
   }
-  const environment = environmentOf(seen, layers.layers, preparation.shells, own)
+  const environment = await environmentOf(seen, layers.layers, preparation.shells, own)
   const { command, healthCheck } = launchOf(plan, service, environment, own.caBundle)
   const env = variablesOf(environment)
   const check = { env: withoutNotify(env), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
@@ -68,7 +68,7 @@ export async function prepareRun(
   }
   const { container } = service.config
   if (container !== undefined) {
-    const shell = preparation.shells.of(plan.id)
+    const shell = await preparation.shells.of(plan.id)
     const { installation } = preparation
     const test = healthCheck?.type === 'command' ? healthCheck : undefined
     try {
@@ -125,7 +125,7 @@ export async function prepareCheck(
   const { service, project } = place
   const layers = await readEnvLayers(siblings.config, [service.config])
   const own = await addresses(siblings, service)
-  const environment = environmentOf({ ...place, project: { ...project, plan: siblings } }, layers, shells, own)
+  const environment = await environmentOf({ ...place, project: { ...project, plan: siblings } }, layers, shells, own)
   const { healthCheck } = launchOf(siblings, service, environment, own.caBundle)
   return { env: variablesOf(environment), ...(healthCheck === undefined ? {} : { check: healthCheck }) }
 }
@@ -184,13 +184,13 @@ function withPort(plan: Plan, name: string, number: number, port: number | null)
   }
 }
 
-function environmentOf(
+async function environmentOf(
   { project, instance }: Place,
   layers: Layers,
   shells: Shells,
   own: OwnAddresses & { readonly notifySocket?: string },
-): Environment {
-  const shell = shells.of(project.plan.id)
+): Promise<Environment> {
+  const shell = await shells.of(project.plan.id)
   return environmentFor(project.plan, instance, { layers, shell, flags: project.flags, ...own }).variables
 }
 

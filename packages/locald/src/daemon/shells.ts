@@ -5,33 +5,44 @@ import { writeFileAtomic } from '../lib/atomic-file.ts'
 
 export type Variables = Readonly<Record<string, string>>
 
-export class Shells {
-  readonly #directory: string
-  readonly #fallback: Variables
-  readonly #onTrouble: (message: string, error: unknown) => void
-  readonly #known = new Map<string, Variables>()
+export interface ShellsOptions {
+  readonly directory: string
+  /** For projects whose shell is not known, after a reboot. Asked for once, when it is needed. */
+  readonly login: () => Promise<Variables>
+  /** For when `login` rejects: what the daemon itself was started with. */
+  readonly own: Variables
+  readonly onTrouble: (message: string, error: unknown) => void
+}
 
-  /** `fallback`: for projects whose shell is not known, after a reboot. */
-  constructor(directory: string, fallback: Variables, onTrouble: (message: string, error: unknown) => void) {
-    this.#directory = directory
-    this.#fallback = fallback
-    this.#onTrouble = onTrouble
+export class Shells {
+  readonly #options: ShellsOptions
+  readonly #known = new Map<string, Variables>()
+  #login: Promise<Variables> | undefined
+
+  constructor(options: ShellsOptions) {
+    this.#options = options
   }
 
   async keep(project: string, shell: Variables): Promise<void> {
     this.#known.set(project, shell)
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o700 })
+      mkdirSync(this.#options.directory, { recursive: true, mode: 0o700 })
       await writeFileAtomic(this.#path(project), JSON.stringify(shell))
     } catch (error) {
-      this.#onTrouble('Cannot keep the environment of a shell; the next daemon will not know it', error)
+      this.#options.onTrouble('Cannot keep the environment of a shell; the next daemon will not know it', error)
     }
   }
 
-  of(project: string): Variables {
+  /** Those of the shell that ran `up`; of the login shell where that is not known. */
+  async of(project: string): Promise<Variables> {
     const known = this.#known.get(project) ?? this.#read(project)
-    this.#known.set(project, known)
-    return known
+    if (known !== undefined) {
+      this.#known.set(project, known)
+      return known
+    }
+    const login = await (this.#login ??= this.#logIn())
+    // Somebody may have run `up` meanwhile.
+    return this.#known.get(project) ?? login
   }
 
   forget(project: string): void {
@@ -39,10 +50,20 @@ export class Shells {
     rmSync(this.#path(project), { force: true })
   }
 
-  /** Gone with the login, or damaged: the services get what the daemon itself was started with. */
-  #read(project: string): Variables {
+  async #logIn(): Promise<Variables> {
+    const { login, own, onTrouble } = this.#options
+    try {
+      return await login()
+    } catch (error) {
+      onTrouble('Services start in the environment of the daemon: there is no other until "up" is run', error)
+      return own
+    }
+  }
+
+  /** `undefined`: gone with the login, or damaged. */
+  #read(project: string): Variables | undefined {
     const path = this.#path(project)
-    if (!existsSync(path)) return this.#fallback
+    if (!existsSync(path)) return undefined
     try {
       const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'))
       if (isVariables(parsed)) return parsed
@@ -50,13 +71,13 @@ export class Shells {
     } catch (error) {
       const aside = `${path}.damaged-${Date.now()}`
       renameSync(path, aside)
-      this.#onTrouble(`The environment of a shell was damaged; it is kept in ${aside}`, error)
-      return this.#fallback
+      this.#options.onTrouble(`The environment of a shell was damaged; it is kept in ${aside}`, error)
+      return undefined
     }
   }
 
   #path(project: string): string {
-    return join(this.#directory, `${project}.json`)
+    return join(this.#options.directory, `${project}.json`)
   }
 }
 
