@@ -1,10 +1,12 @@
-// Connections whose socket has been given to somebody else.
+// Connections whose socket has been given to somebody else, and clients that do not read what they asked for.
 import { describe, expect, it } from 'vitest'
 import { duplexPair } from '../lib/duplex-pair.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { Http1Connection } from './http1-connection.ts'
 import { clientTimes, mostConnections } from './limits.ts'
 import { emptyRouteTable } from './route-table.ts'
+import { openProxy, rawClient, tableOf, target } from './testing/proxy-rig.ts'
+import { httpService } from './testing/test-service.ts'
 
 const never = (): never => {
   throw new Error('Nothing is asked of it here')
@@ -34,5 +36,29 @@ describe('Http1Connection', () => {
     expect([registry.add({ ...busy }), socket.destroyed]).toEqual([false, false])
     client.destroy()
     socket.destroy()
+  })
+  it.each([
+    ['a service', 'shop.localhost', 'x'.repeat(10_000)],
+    ['the proxy itself', 'nobody.localhost', 'Nothing is served by this name'],
+  ])('takes no more requests from a client that does not read the answers of %s', async (_name, host, body) => {
+    await using rig = await openProxy()
+    await using service = await httpService((_request, response) => response.end(body))
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
+    using client = rawClient(rig.httpPort)
+    const count = Math.ceil(30_000_000 / 10_000)
+    const repeated = host === 'shop.localhost' ? count : 10 * count
+    const isRead = /HTTP\/1\.1 \d+ /gu
+    client.socket.pause()
+    client.write(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`.repeat(repeated))
+    const before = process.memoryUsage().rss
+    let seen = -1
+    while (seen !== client.socket.writableLength + service.requests.length) {
+      seen = client.socket.writableLength + service.requests.length
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+    expect(service.requests.length).toBeLessThan(count / 2)
+    expect((process.memoryUsage().rss - before) / 1024 / 1024).toBeLessThan(100)
+    client.socket.resume()
+    await expect.poll(() => client.received().match(isRead)?.length, { timeout: 20_000 }).toBe(repeated)
   })
 })

@@ -41,6 +41,8 @@ export class Http1Connection implements ClientSide, ClientConnection {
   #body: RequestBody | null = null
   #isBodyWanted = false
   #isPaused = false
+  /** Too much of earlier answers waits for the client. */
+  #isBacklogged = false
   #isTaking = false
   #isLingering = false
   #isHandedOver = false
@@ -64,7 +66,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   private constructor(socket: Duplex, facts: ClientFacts, options: Http1Options) {
     this.#socket = socket
-    this.#blocks = new OutgoingBlocks(socket, () => this.#exchange?.onClientDrain())
+    this.#blocks = new OutgoingBlocks(socket, () => this.#onRoom())
     this.facts = facts
     this.#options = options
     this.#times = options.registry.times
@@ -107,15 +109,30 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#isTaking = true
     while (this.#ahead !== null && !this.#isLingering && !this.#isHandedOver && this.#takeSome(this.#ahead));
     this.#isTaking = false
-    const isTooMuch = this.#ahead !== null && this.#exchange !== null && this.#ahead.length > mostAheadBytes
-    if (isTooMuch) this.#pause()
+    const waits = this.#exchange !== null || this.#isBacklogged
+    if (waits && this.#ahead !== null && this.#ahead.length > mostAheadBytes) this.#pause()
   }
 
   #takeSome(buffer: Buffer): boolean {
-    if (this.#exchange === null) return this.#takeHead(buffer)
+    if (this.#exchange === null) return this.#mayTakeHead() && this.#takeHead(buffer)
     if (this.#body === null || !this.#isBodyWanted) return false
     this.#ahead = null
     return this.#takeBody(this.#exchange, this.#body, buffer)
+  }
+
+  /** Not while earlier answers wait for a client that does not read them. */
+  #mayTakeHead(): boolean {
+    this.#isBacklogged = !this.#blocks.hasRoom()
+    return !this.#isBacklogged
+  }
+
+  /** The client has taken some of what waited for it. */
+  #onRoom(): void {
+    if (this.#exchange !== null) return this.#exchange.onClientDrain()
+    if (!this.#isBacklogged || this.#isLingering || this.#isHandedOver) return
+    this.#isBacklogged = false
+    this.resumeBody()
+    this.#takeAll()
   }
 
   #takeHead(buffer: Buffer): boolean {
