@@ -8,7 +8,7 @@ import { hopsField } from './field-roles.ts'
 import type { InstanceLoad } from './instance-load.ts'
 import { mostHops, pageGraceMs, redialMs, refusedMs, endedWebSocketMs } from './limits.ts'
 import { answerHead, headersOf, headOf, isNavigation } from './local-answer.ts'
-import type { LocalAnswer, ServiceCause, Situation } from './local-answer.ts'
+import type { LocalAnswer, ServiceCause, ServiceSituation, Situation } from './local-answer.ts'
 import { mayStart } from './may-start.ts'
 import { chunked, untilClose } from './message-body.ts'
 import { idleEvent } from './pages/notice-events.ts'
@@ -33,7 +33,7 @@ export interface ExchangeContext {
   /** Writes events about a service, or its files, until what it returns is called. */
   openEvents(gate: ServiceGate, type: 'page-events' | 'reload-events', write: (text: string) => void): () => void
   /** Describes the service first; the answer is given later. */
-  answerForService(target: ServiceTarget, cause: ServiceCause, head: RequestHead): Promise<LocalAnswer>
+  answerForService(about: Omit<ServiceSituation, 'type' | 'description'>, head: RequestHead): Promise<LocalAnswer>
 }
 
 /** Methods that may be carried out twice to no other effect than once. */
@@ -62,6 +62,8 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   #isRequestDone: boolean
   #text = ''
   #brokenAttempts = 0
+  /** To a service, once at least. */
+  #wasSent = false
   #startedAt = 0
   #refusedSince = 0
   #timers: NodeJS.Timeout[] | null = null
@@ -121,7 +123,8 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
     this.#startedAt = performance.now()
     const { holdMs } = gate.target
     this.#timers = [setTimeout(() => this.#giveUp('timeout'), holdMs)]
-    if (isNavigation(this.head))
+    // What was sent before waits until it can be sent again: a page would take its place.
+    if (!this.#wasSent && isNavigation(this.head))
       this.#timers.push(setTimeout(() => this.#giveUp('state'), Math.min(pageGraceMs, holdMs)))
   }
 
@@ -184,6 +187,7 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   #send(connection: UpstreamConnection): void {
     this.#clearTimers()
     this.#phase = 'sent'
+    this.#wasSent = true
     this.#upstream = connection
     connection.begin(this)
     if (this.#text === '') this.#text = this.#requestText()
@@ -366,7 +370,7 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
 
   #answerForService(target: ServiceTarget, cause: ServiceCause): void {
     this.#phase = 'answering'
-    this.#context.answerForService(target, cause, this.head).then(
+    this.#context.answerForService({ target, cause, wasSent: this.#wasSent }, this.head).then(
       (answer) => {
         if (this.#phase === 'answering') this.#answer(answer)
       },

@@ -304,4 +304,41 @@ describe('Proxy', () => {
     for (const one of clients) one[Symbol.dispose]()
     await settled
   })
+  it.each([
+    ['ends the connection', ''],
+    ['answers what is not HTTP', 'What?\r\n\r\n'],
+    ['never comes to the point', 'HTTP/1.1 103 Early\r\n\r\n'.repeat(200)],
+  ])('shows a page that does not load itself again when the service %s', async (_name, bytes) => {
+    await using rig = await openProxy()
+    await using service = await rawService((socket) => socket.once('data', () => socket.end(bytes)))
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
+    const { response, body } = await fetchBy(rig, '/callback?code=once', { headers: navigation })
+    expect([response.statusCode, response.headers['content-type']]).toEqual([502, 'text/html; charset=utf-8'])
+    expect(body).toContain('this page does not repeat it')
+    expect(body).not.toMatch(/http-equiv="refresh"|<script/u)
+  })
+
+  it('shows no page in place of a request that was sent before, but waits to send it again', async () => {
+    await using rig = await openProxy()
+    const sent: string[] = []
+    await using service = await rawService((socket) => {
+      socket.once('data', (chunk) => {
+        sent.push(String(chunk))
+        rig.proxy.receive({ type: 'routes', table: tableOf([target([], { state: 'starting', holdMs: 900 })]) })
+        socket.destroy()
+      })
+    })
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port], { holdMs: 900 })]) })
+    const { response, body } = await fetchBy(rig, '/callback?code=once', { headers: navigation })
+    expect([response.statusCode, sent.length]).toEqual([504, 1])
+    expect(body).not.toMatch(/http-equiv="refresh"|<script/u)
+  })
+
+  it('shows a page that does not load itself again for a form that was sent', async () => {
+    await using rig = await openProxy()
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([], { state: 'failed' })]) })
+    const { body } = await fetchBy(rig, '/', { headers: navigation, method: 'POST', body: 'order=1' })
+    expect(body).toContain('a POST is never repeated by itself')
+    expect(body).not.toMatch(/http-equiv="refresh"|<script/u)
+  })
 })

@@ -4,10 +4,10 @@ import { STATUS_CODES } from 'node:http'
 import type { BodyLength } from './message-body.ts'
 import { eventsPath } from './pages/notice-events.ts'
 import { noticeResponse } from './pages/notice-response.ts'
-import { plainNotice } from './pages/notice.ts'
+import { plainNotice, withoutReload } from './pages/notice.ts'
 import type { Notice } from './pages/notice.ts'
 import { isNavigation as isNavigationOf, preferredFormat } from './pages/preferred-format.ts'
-import type { RequestHeaders } from './pages/preferred-format.ts'
+import type { NoticeFormat, RequestHeaders } from './pages/preferred-format.ts'
 import { loopNotice, refusedNotice, unknownHostNotice } from './pages/refusal-notices.ts'
 import type { ServiceDescription } from './pages/service-description.ts'
 import { detailOf, otherSiteNotice, serviceNotice, troubleNotice } from './pages/service-notice.ts'
@@ -28,6 +28,8 @@ export interface ServiceSituation {
   /** Null: the daemon knows no such service, or was too slow. */
   readonly description: ServiceDescription | null
   readonly cause: ServiceCause
+  /** The service may have seen the request: what shows this must not repeat it by itself. */
+  readonly wasSent: boolean
 }
 
 /** Why a service does not answer: by its state, because a page of another site may not start it, or what went wrong. */
@@ -42,8 +44,8 @@ export interface LocalAnswer {
 
 /** `head`: null when it could not be read. */
 export function localAnswer(situation: Situation, head: RequestHead | null): LocalAnswer {
-  const notice = noticeOf(situation)
   const format = head === null ? 'text' : preferredFormat(head.method, headersOf(head))
+  const notice = formNotice(noticeOf(situation), format, head?.method ?? 'GET')
   const { status, headers, body } = noticeResponse(notice, format, {
     nonce: randomBytes(16).toString('base64'),
     eventsPath: notice.watch === null || head === null ? null : eventsPath(head.target),
@@ -51,6 +53,12 @@ export function localAnswer(situation: Situation, head: RequestHead | null): Loc
   })
   const fields = Object.entries(headers).flatMap(([name, value]) => (name === 'content-length' ? [] : [name, value]))
   return { status, fields, body }
+}
+
+/** A form that was sent is not sent again by the page that answers it. */
+function formNotice(notice: Notice, format: NoticeFormat, method: string): Notice {
+  if (format !== 'html' || method === 'GET' || method === 'HEAD') return notice
+  return withoutReload(notice, `Send it again by hand once the service is up: a ${method} is never repeated by itself`)
 }
 
 /** Whether somebody looks at what a browser shows as a whole, who can be given another page instead. */
@@ -104,7 +112,17 @@ function noticeOf(situation: Situation): Notice {
 }
 
 /** What a page about a service says. */
-export function serviceSituationNotice({ target, description, cause }: Omit<ServiceSituation, 'type'>): Notice {
+export function serviceSituationNotice(situation: Omit<ServiceSituation, 'type'>): Notice {
+  const notice = situationNotice(situation)
+  if (!situation.wasSent) return notice
+  const { label } = situation.target
+  return withoutReload(
+    notice,
+    `The request may have reached ${label}, so this page does not repeat it: reload it by hand if it may be made twice`,
+  )
+}
+
+function situationNotice({ target, description, cause }: Omit<ServiceSituation, 'type'>): Notice {
   if (description === null) return undescribedNotice(target, cause)
   if (cause === 'state') return serviceNotice(description)
   return cause === 'other-site' ? otherSiteNotice(description) : troubleNotice(description, cause)

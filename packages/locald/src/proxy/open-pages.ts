@@ -85,7 +85,7 @@ export class OpenPages {
     if (gate !== null && gate.choose() !== null) return readyEvent
     const { target, description } = watched
     if (description === undefined) return null
-    return pageEvent(serviceSituationNotice({ target, description, cause: 'state' }))
+    return pageEvent(serviceSituationNotice({ target, description, cause: 'state', wasSent: false }))
   }
 
   #writeIdle(): void {

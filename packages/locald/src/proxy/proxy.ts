@@ -233,9 +233,9 @@ export class Proxy {
       answer: localAnswer,
       openEvents: (gate, type, write) =>
         type === 'reload-events' ? gate.onSiteChange(() => write(reloadEvent)) : this.#pages.open(gate, write),
-      answerForService: async (target, cause, head) => {
-        const description = await this.#describe(target.key)
-        return localAnswer({ type: 'service', target, description, cause }, head)
+      answerForService: async (about, head) => {
+        const description = await this.#describe(about.target.key)
+        return localAnswer({ type: 'service', description, ...about }, head)
       },
     }
   }

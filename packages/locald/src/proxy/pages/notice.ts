@@ -50,6 +50,12 @@ export interface NoticeWatch {
   readonly settleMs: number
 }
 
+/** The same as a page that does not load itself again, and says why. Pure. */
+export function withoutReload(notice: Notice, reason: string): Notice {
+  if (notice.watch === null) return notice
+  return { ...notice, watch: null, steps: [...notice.steps, { text: reason, command: null }] }
+}
+
 /** A notice of which all is said by its title, its detail and what to do. */
 export function plainNotice(
   essentials: Pick<Notice, 'kind' | 'status' | 'tone' | 'title' | 'detail'> & Partial<Notice>,
