@@ -15,6 +15,7 @@ import { RequestBody } from './request-body.ts'
 import { isRefusal, parseRequestHead } from './request-head.ts'
 import type { Refusal } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
+import { UntakenBytes } from './untaken-bytes.ts'
 
 export interface Http1Options {
   readonly context: ExchangeContext
@@ -33,6 +34,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   readonly #blocks: OutgoingBlocks
   readonly #options: Http1Options
   readonly #times: ClientTimes
+  readonly #untaken = new UntakenBytes()
   /** Bytes that nobody wanted yet. */
   #ahead: Buffer | null = null
   /** So many of them have been searched for the end of a head. */
@@ -82,7 +84,30 @@ export class Http1Connection implements ClientSide, ClientConnection {
   }
 
   get isIdle(): boolean {
-    return this.#exchange === null && !this.#isHandedOver
+    return this.#exchange === null && !this.#isHandedOver && this.#blocks.waiting === 0
+  }
+
+  get stalledSince(): number {
+    // With a request under way, a deadline is that of its body.
+    const bodySince = this.#exchange === null ? Infinity : this.#deadline - this.#times.bodyIdleMs
+    return Math.min(bodySince, this.#untaken.since)
+  }
+
+  look(now: number): void {
+    const { waiting, moves } = this.#blocks
+    this.#untaken.look(waiting, moves, now)
+    if (now - this.#untaken.since >= this.#times.bodyIdleMs) return this.destroy()
+    if (waiting > 0 && this.#isBetweenRequests) this.#deadline = now + this.#restMs
+  }
+
+  /** It is read by nobody else, and no request has begun. */
+  get #isBetweenRequests(): boolean {
+    return this.#exchange === null && !this.#isHandedOver && this.#searched === 0
+  }
+
+  /** How long it is kept once it has taken all that was answered. */
+  get #restMs(): number {
+    return this.#isLingering ? this.#times.lingerMs : this.#times.idleMs
   }
 
   destroy(): void {
@@ -340,7 +365,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#isLingering = true
     this.#ahead = null
     this.#body = null
-    this.#deadline = performance.now() + this.#times.lingerMs
+    this.#deadline = performance.now() + this.#restMs
     this.#blocks.end()
     this.#socket.resume()
   }

@@ -12,6 +12,7 @@ import { parseHttp2Head } from './http2-head.ts'
 import { OutgoingBlocks } from './outgoing-blocks.ts'
 import { isRefusal } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
+import { UntakenBytes } from './untaken-bytes.ts'
 
 /** Up to this size what is to be sent is copied into memory of its own, and sent at once. */
 const smallBytes = 16 * 1024
@@ -27,7 +28,10 @@ interface OwnedStream extends ServerHttp2Stream {
 export class Http2Exchange implements ClientSide {
   readonly facts: ClientFacts
   readonly #stream: OwnedStream
-  readonly #onClose: (code: number) => void
+  readonly #onClose: (exchange: Http2Exchange, code: number) => void
+  readonly #untaken = new UntakenBytes()
+  /** When the last of the request's body came, or was asked for; Infinity: none is waited for. */
+  #bodyAt = Infinity
   /** Only of what is large, or goes on. */
   #blocks: OutgoingBlocks | null = null
   #exchange: Exchange | null = null
@@ -41,7 +45,7 @@ export class Http2Exchange implements ClientSide {
   #requestTrailers: readonly string[] = noFields
 
   /** `onClose` is told the code that the stream ended with. */
-  constructor(stream: OwnedStream, facts: ClientFacts, onClose: (code: number) => void) {
+  constructor(stream: OwnedStream, facts: ClientFacts, onClose: (exchange: Http2Exchange, code: number) => void) {
     this.#stream = stream
     this.#onClose = onClose
     this.facts = facts
@@ -83,19 +87,25 @@ export class Http2Exchange implements ClientSide {
   }
 
   static #onData(this: OwnedStream, data: Buffer): void {
-    if (this[owner]) this[owner].#exchange?.onRequestData(data)
+    if (this[owner]) this[owner].#takeData(data)
   }
 
   static #onEnd(this: OwnedStream): void {
     if (this[owner] && !this.aborted) this[owner].#endRequest()
   }
 
+  #takeData(data: Buffer): void {
+    this.#bodyAt = performance.now()
+    this.#exchange?.onRequestData(data)
+  }
+
   #endRequest(): void {
+    this.#bodyAt = Infinity
     this.#exchange?.onRequestEnd(this.#requestTrailers)
   }
 
   #close(code: number): void {
-    this.#onClose(code)
+    this.#onClose(this, code)
     this.#leave()
   }
 
@@ -105,19 +115,39 @@ export class Http2Exchange implements ClientSide {
     exchange?.onClientGone()
   }
 
+  /** As that of a connection. */
+  get stalledSince(): number {
+    return Math.min(this.#bodyAt, this.#untaken.since)
+  }
+
+  /** Looks whether it has gone on since the last time, and ends it when that was so long ago. */
+  look(now: number, mostMs: number): void {
+    const waiting = this.#blocks === null ? this.#stream.writableLength : this.#blocks.waiting
+    this.#untaken.look(waiting, this.#blocks?.moves ?? 0, now)
+    if (now - this.stalledSince < mostMs || this.#isGone) return
+    this.#isOver = true
+    this.#stream.close(constants.NGHTTP2_CANCEL)
+    // Whoever takes nothing may not take that either.
+    this.#stream.destroy()
+  }
+
   openBody(): void {
     if (this.#isBodyOpen) return
     this.#isBodyOpen = true
+    this.#bodyAt = performance.now()
     this.#stream.on('data', Http2Exchange.#onData)
     this.#stream.on('end', Http2Exchange.#onEnd)
   }
 
   pauseBody(): void {
+    this.#bodyAt = Infinity
     this.#stream.pause()
   }
 
   resumeBody(): void {
-    if (this.#isBodyOpen) this.#stream.resume()
+    if (!this.#isBodyOpen) return
+    if (this.#stream.isPaused()) this.#bodyAt = performance.now()
+    this.#stream.resume()
   }
 
   inform(head: ResponseHead): void {
@@ -154,12 +184,16 @@ export class Http2Exchange implements ClientSide {
       this.#finish(small)
       return true
     }
-    const blocks = (this.#blocks ??= new OutgoingBlocks(this.#stream, () => this.#exchange?.onClientDrain()))
+    const blocks = this.#openBlocks()
     if (!isSmall) for (const piece of pieces) blocks.add(piece)
     if (this.#isEnded) this.#finish(null)
     else if (small !== null) this.#stream.write(small)
     else blocks.send()
     return blocks.hasRoom()
+  }
+
+  #openBlocks(): OutgoingBlocks {
+    return (this.#blocks ??= new OutgoingBlocks(this.#stream, () => this.#exchange?.onClientDrain()))
   }
 
   #sendHead(head: ResponseHead): void {
@@ -211,6 +245,7 @@ export class Http2Exchange implements ClientSide {
   switchProtocols(head: ResponseHead): { readonly stream: Duplex; readonly first: Buffer | null } {
     this.#exchange = null
     this.#isOver = true
+    this.#openBlocks() // they tell how much of it is taken
     if (!this.#isGone) {
       const headers = headersOf(head, true)
       headers[':status'] = 200

@@ -7,7 +7,7 @@ import type { ClientConnection, ConnectionRegistry } from './connection-registry
 import type { ExchangeContext } from './exchange.ts'
 import { forwardedLines } from './forwarded-fields.ts'
 import { Http2Exchange } from './http2-exchange.ts'
-import { mostFields, mostHeadBytes, mostStreams } from './limits.ts'
+import { mostFields, mostHeadBytes, mostStreams, mostWideSessions } from './limits.ts'
 import { ResetBudget } from './reset-budget.ts'
 
 export interface Http2Options {
@@ -56,11 +56,20 @@ export class Http2Front {
   }
 
   #pending: ClientFacts | null = null
+  #wideSessions = 0
 
   #onSession(session: ServerHttp2Session): void {
     const facts = this.#pending
     if (facts === null) return session.destroy()
+    if (this.#wideSessions < mostWideSessions) this.#widen(session)
     Http2Session.open(session, facts, this.#options)
+  }
+
+  /** What a client may send ahead is kept in memory: not by everybody at once. */
+  #widen(session: ServerHttp2Session): void {
+    this.#wideSessions += 1
+    session.once('close', () => (this.#wideSessions -= 1))
+    session.setLocalWindowSize(sessionWindowBytes)
   }
 }
 
@@ -70,7 +79,7 @@ class Http2Session implements ClientConnection {
   readonly #facts: ClientFacts
   readonly #options: Http2Options
   readonly #resets = new ResetBudget()
-  #streams = 0
+  readonly #exchanges = new Set<Http2Exchange>()
   #deadline: number
   #forwardedFor = ''
   #forwarded = ''
@@ -86,7 +95,6 @@ class Http2Session implements ClientConnection {
     this.#facts = facts
     this.#options = options
     session.on('error', ignore)
-    session.setLocalWindowSize(sessionWindowBytes)
     session.on('stream', this.#onStream)
     session.once('close', () => options.registry.delete(this))
   }
@@ -96,7 +104,18 @@ class Http2Session implements ClientConnection {
   }
 
   get isIdle(): boolean {
-    return this.#streams === 0
+    return this.#exchanges.size === 0
+  }
+
+  /** As long as one of its streams goes on, it does. */
+  get stalledSince(): number {
+    let last = -Infinity
+    for (const { stalledSince } of this.#exchanges) last = Math.max(last, stalledSince)
+    return last === -Infinity ? Infinity : last
+  }
+
+  look(now: number): void {
+    for (const exchange of this.#exchanges) exchange.look(now, this.#options.registry.times.bodyIdleMs)
   }
 
   destroy(): void {
@@ -115,16 +134,16 @@ class Http2Session implements ClientConnection {
     _flags: number,
     raw: string[],
   ): void => {
-    this.#streams += 1
     this.#deadline = Infinity
     const { context } = this.#options
     const exchange = new Http2Exchange(stream, this.#facts, this.#onStreamClose)
+    this.#exchanges.add(exchange)
     exchange.start(raw, context, this.#forwardedLines)
   }
 
-  readonly #onStreamClose = (code: number): void => {
-    this.#streams -= 1
-    if (this.#streams === 0) this.#deadline = performance.now() + this.#options.registry.times.idleMs
+  readonly #onStreamClose = (exchange: Http2Exchange, code: number): void => {
+    this.#exchanges.delete(exchange)
+    if (this.#exchanges.size === 0) this.#deadline = performance.now() + this.#options.registry.times.idleMs
     // On older versions of Node a session that has seen too many resets is ended, with all that is under way on it.
     if (code === constants.NGHTTP2_CANCEL && !this.#resets.take(performance.now()) && !this.#session.closed) {
       this.#session.close()

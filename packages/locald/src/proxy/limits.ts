@@ -17,7 +17,7 @@ export interface ClientTimes {
   readonly headMs: number
   /** A connection without a request. */
   readonly idleMs: number
-  /** A request's body of which nothing more comes. */
+  /** A request's body of which nothing more comes, or an answer of which nothing more is taken. */
   readonly bodyIdleMs: number
   /** How long a connection is read after an answer that came before the end of the request. */
   readonly lingerMs: number
@@ -25,8 +25,12 @@ export interface ClientTimes {
 
 export const clientTimes: ClientTimes = { headMs: 10_000, idleMs: 75_000, bodyIdleMs: 300_000, lingerMs: 2_000 }
 export const handshakeMs = 10_000
-/** Over all listeners. When there are more, the one that has been idle for the longest time is closed. */
+/** Over all listeners. When there are more, the one that has been idle, or else stalled, for the longest time is closed. */
 export const mostConnections = 4096
+/** Whoever has stalled for so long may lose its place to somebody else, in milliseconds. */
+export const patienceMs = 1_000
+/** Connections of HTTP/2 that may send much ahead of what is read of it; all others wait for it to be read. */
+export const mostWideSessions = 32
 export const mostStreams = 250
 /** Waiting for a service, over all services. */
 export const mostHeldRequests = 1024

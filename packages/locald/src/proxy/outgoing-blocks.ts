@@ -26,6 +26,7 @@ export class OutgoingBlocks {
   #block: Buffer | null = null
   #used = 0
   #underWay = 0
+  #moves = 0
   #isFull = false
 
   /** `onRoom`: there is room again, after `hasRoom` has said that there is none. */
@@ -41,9 +42,19 @@ export class OutgoingBlocks {
     return this.#block === null
   }
 
+  /** Bytes that wait for whoever reads the stream. */
+  get waiting(): number {
+    return this.#stream.writableLength + this.#used
+  }
+
+  /** How often some of them were taken so far. */
+  get moves(): number {
+    return this.#moves
+  }
+
   /** False: too much waits for whoever reads the stream. */
   hasRoom(): boolean {
-    this.#isFull = this.#stream.writableLength + this.#used >= mostUnsentBytes
+    this.#isFull = this.waiting >= mostUnsentBytes
     return !this.#isFull
   }
 
@@ -101,6 +112,7 @@ export class OutgoingBlocks {
   }
 
   readonly #onSent = (): void => {
+    this.#moves += 1
     if (this.#isFull && this.hasRoom()) this.#onRoom()
   }
 
