@@ -8,6 +8,7 @@ import type { ClientFacts } from './client-side.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import { dialPort } from './dial-port.ts'
 import type { ExchangeContext } from './exchange.ts'
+import { Handshakes } from './handshakes.ts'
 import { Http1Connection } from './http1-connection.ts'
 import type { Http1Options } from './http1-connection.ts'
 import { Http2Front } from './http2-front.ts'
@@ -44,6 +45,7 @@ const activityEveryMs = 1000
 export class Proxy {
   readonly #options: ProxyOptions
   readonly #registry: ConnectionRegistry
+  readonly #handshakes: Handshakes
   readonly #gates = new Map<string, ServiceGate>()
   readonly #servers: Server[] = []
   /** Runs while there is anything to look after: where nobody asks for anything, nothing wakes. */
@@ -61,6 +63,7 @@ export class Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options
     this.#registry = new ConnectionRegistry({ ...clientTimes, ...options.times })
+    this.#handshakes = new Handshakes(this.#registry)
     this.#pages = new OpenPages({
       gateOf: (service) => this.#gates.get(service) ?? null,
       tell: (services) => options.send({ type: 'watched', services }),
@@ -154,8 +157,10 @@ export class Proxy {
       allowHalfOpen: true,
       noDelay: true,
     })
+    server.on('connection', (socket) => this.#handshakes.begin(socket))
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#wake()
+      this.#handshakes.end(socket)
       const facts = this.#factsOf(socket)
       if (socket.alpnProtocol === 'h2') this.#http2.accept(socket, facts)
       else Http1Connection.open(socket, facts, this.#http1)
