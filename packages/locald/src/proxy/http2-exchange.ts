@@ -51,7 +51,7 @@ export class Http2Exchange implements ClientSide {
     this.facts = facts
     stream[owner] = this
     stream.on('error', ignore)
-    stream.on('close', Http2Exchange.#onStreamClose)
+    stream.on('close', onStreamClose)
   }
 
   /** `raw`: the request's head. `forwardedLines`: what a service is told of the connection, as lines of a head. */
@@ -65,51 +65,34 @@ export class Http2Exchange implements ClientSide {
       this.end([])
       return
     }
-    if (!stream.endAfterHeaders) stream.on('trailers', Http2Exchange.#onTrailers)
-    stream.on('aborted', Http2Exchange.#onAborted)
+    if (!stream.endAfterHeaders) stream.on('trailers', onTrailers)
+    stream.on('aborted', onAborted)
     this.#exchange = new Exchange(context, this, head, forwardedLines(head.authority))
     this.#exchange.start()
   }
 
-  /** Node's own part of a stream holds it until a full collection: what belongs to it must not stay as long. */
-  static #onStreamClose(this: OwnedStream): void {
-    const exchange = this[owner]
-    this[owner] = null
-    if (exchange) exchange.#close(this.rstCode)
-  }
+  // What the stream's listeners call.
 
-  static #onAborted(this: OwnedStream): void {
-    if (this[owner]) this[owner].#leave()
-  }
-
-  static #onTrailers(this: OwnedStream, _headers: unknown, _flags: number, received: readonly string[]): void {
-    if (this[owner]) this[owner].#requestTrailers = trailersOf(received)
-  }
-
-  static #onData(this: OwnedStream, data: Buffer): void {
-    if (this[owner]) this[owner].#takeData(data)
-  }
-
-  static #onEnd(this: OwnedStream): void {
-    if (this[owner] && !this.aborted) this[owner].#endRequest()
-  }
-
-  #takeData(data: Buffer): void {
+  onData(data: Buffer): void {
     this.#bodyAt = performance.now()
     this.#exchange?.onRequestData(data)
   }
 
-  #endRequest(): void {
+  onTrailers(received: readonly string[]): void {
+    this.#requestTrailers = trailersOf(received)
+  }
+
+  onEnd(): void {
     this.#bodyAt = Infinity
     this.#exchange?.onRequestEnd(this.#requestTrailers)
   }
 
-  #close(code: number): void {
+  onClose(code: number): void {
     this.#onClose(this, code)
-    this.#leave()
+    this.onAborted()
   }
 
-  #leave(): void {
+  onAborted(): void {
     const exchange = this.#exchange
     this.#exchange = null
     exchange?.onClientGone()
@@ -135,8 +118,8 @@ export class Http2Exchange implements ClientSide {
     if (this.#isBodyOpen) return
     this.#isBodyOpen = true
     this.#bodyAt = performance.now()
-    this.#stream.on('data', Http2Exchange.#onData)
-    this.#stream.on('end', Http2Exchange.#onEnd)
+    this.#stream.on('data', onData)
+    this.#stream.on('end', onEnd)
   }
 
   pauseBody(): void {
@@ -258,6 +241,29 @@ export class Http2Exchange implements ClientSide {
   get #isGone(): boolean {
     return this.#stream.destroyed || this.#stream.closed
   }
+}
+
+/** Node's own part of a stream holds it until a full collection: what belongs to it must not stay as long. */
+function onStreamClose(this: OwnedStream): void {
+  const exchange = this[owner]
+  this[owner] = null
+  exchange?.onClose(this.rstCode)
+}
+
+function onAborted(this: OwnedStream): void {
+  this[owner]?.onAborted()
+}
+
+function onTrailers(this: OwnedStream, _headers: unknown, _flags: number, received: readonly string[]): void {
+  this[owner]?.onTrailers(received)
+}
+
+function onData(this: OwnedStream, data: Buffer): void {
+  this[owner]?.onData(data)
+}
+
+function onEnd(this: OwnedStream): void {
+  if (!this.aborted) this[owner]?.onEnd()
 }
 
 function headersOf(head: ResponseHead, isFinal: boolean): OutgoingHttpHeaders {
