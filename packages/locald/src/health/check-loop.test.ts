@@ -57,6 +57,46 @@ describe('CheckLoop', () => {
     expect(clock.nextInMs).toBeGreaterThan(50)
   })
 
+  test('what cannot be known yet is no failure of what was healthy, and asked again when it can be', async () => {
+    const { clock, world, loop, types } = setUp({ retries: 1 })
+    loop.trigger()
+    await clock.advance(0)
+    world.result = { ...bad, retryInMs: 300 }
+    loop.trigger()
+    await clock.advance(0)
+    expect(clock.nextInMs).toBe(300)
+    expect(types()).toEqual(['healthy', 'checked'])
+    world.result = bad
+    await clock.advance(300)
+    expect(types()).toEqual(['healthy', 'checked', 'unhealthy'])
+  })
+
+  test('what is certain counts at once', async () => {
+    const { clock, world, loop, types } = setUp()
+    loop.trigger()
+    await clock.advance(0)
+    world.result = { ...bad, isWrong: true, isCertain: true }
+    loop.trigger()
+    await clock.advance(0)
+    expect(types()).toEqual(['healthy', 'unhealthy'])
+  })
+
+  test('tells where what is healthy has moved, and nothing of what is not', async () => {
+    const { clock, reports, world, loop } = setUp({ retries: 1 })
+    loop.moved([81], [])
+    expect(reports).toEqual([])
+    loop.trigger()
+    await clock.advance(0)
+    loop.moved([80], [])
+    loop.moved([81], ['elsewhere'])
+    expect(reports.map((report) => report.type === 'healthy' && report.ports)).toEqual([[80], [81]])
+    world.result = bad
+    loop.trigger()
+    await clock.advance(0)
+    loop.moved([82], [])
+    expect(reports.at(-1)).toMatchObject({ type: 'unhealthy' })
+  })
+
   test('a trigger starts at the quick pace again', async () => {
     const { clock, world, loop } = setUp()
     world.result = bad

@@ -20,9 +20,13 @@ export type CheckResult =
       readonly output?: string
       /** Also worth an unhealthy report when it has never been healthy: waiting alone will not mend it. */
       readonly isWrong?: boolean
-      /** A better moment for the next check than the pace gives. */
+      /** Counts at once also when it was healthy, however many `retries` there are. */
+      readonly isCertain?: boolean
+      /** Nothing is known for sure before the next check, after so long: of what was healthy it counts as no failure. */
       readonly retryInMs?: number
     }
+
+type Success = CheckResult & { readonly ok: true }
 
 export type LoopPhase = 'starting' | 'healthy' | 'unhealthy'
 
@@ -64,6 +68,8 @@ export class CheckLoop implements Disposable {
   #failures = 0
   #paceMs: number
   #message: string | null = null
+  /** The last one, and how it was reported; that is forgotten when it becomes unhealthy. */
+  #success: Success | null = null
   #healthy: string | null = null
   #timer: Disposable | null = null
   #isChecking = false
@@ -94,6 +100,11 @@ export class CheckLoop implements Disposable {
   /** Healthy for the first time, or taken over as such: from then on intervals and thresholds hold. */
   get isSteady(): boolean {
     return this.#isSteady
+  }
+
+  /** What is healthy is reached elsewhere, or warned of for another reason: said without another check. */
+  moved(ports: readonly number[], warnings: readonly string[]): void {
+    if (this.#phase === 'healthy' && this.#success !== null) this.#tellSuccess({ ...this.#success, ports, warnings })
   }
 
   /** Checks now, or again as soon as the check that is under way has ended. */
@@ -134,6 +145,7 @@ export class CheckLoop implements Disposable {
 
   #delayAfter(result: CheckResult): number | null {
     const { pace, intervalMs, random } = this.#options
+    if (!result.ok && result.retryInMs !== undefined) return result.retryInMs
     if (this.#isSteady) {
       if (!Number.isFinite(intervalMs)) return result.retryInMs ?? null
       // Services that became healthy together must not be checked together for ever.
@@ -141,7 +153,6 @@ export class CheckLoop implements Disposable {
       this.#isSpread = true
       return this.#aligned(delay)
     }
-    if (!result.ok && result.retryInMs !== undefined) return result.retryInMs
     if (pace === null) return null
     const delay = this.#paceMs
     this.#paceMs = Math.min(pace.toMs, this.#paceMs * paceGrowth)
@@ -165,14 +176,19 @@ export class CheckLoop implements Disposable {
     if (!this.#isOver()) this.#options.settled?.()
   }
 
-  #succeed(result: CheckResult & { readonly ok: true }): void {
-    const { source, message, ports, warnings } = result
+  #succeed(result: Success): void {
     this.#failures = 0
     this.#isSteady = true
+    this.#phase = 'healthy'
+    this.#tellSuccess(result)
+  }
+
+  #tellSuccess(result: Success): void {
+    const { source, message, ports, warnings } = result
+    this.#success = result
     const shown = JSON.stringify([source, ports, warnings])
     const isNew = this.#healthy !== shown
     this.#healthy = shown
-    this.#phase = 'healthy'
     if (isNew) this.#report({ type: 'healthy', source, message, ports, warnings })
     else if (message !== this.#message) this.#report({ type: 'checked', source, message })
   }
@@ -193,7 +209,8 @@ export class CheckLoop implements Disposable {
   /** Whether this failure makes, or keeps, it unhealthy. */
   #isDown(result: CheckResult & { readonly ok: false }): boolean {
     if (!this.#isSteady) return result.isWrong === true
-    if (this.#phase === 'unhealthy') return true
+    if (this.#phase === 'unhealthy' || result.isCertain === true) return true
+    if (result.retryInMs !== undefined) return false
     if (this.#options.clock.now() < this.#options.countFrom) return false
     this.#failures++
     return this.#failures >= this.#options.retries

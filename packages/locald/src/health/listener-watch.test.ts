@@ -136,6 +136,25 @@ describe.runIf(process.platform === 'linux')('ListenerWatch', () => {
     watch[Symbol.dispose]()
   })
 
+  test('looks once a second for losses, and at nobody who has none', async () => {
+    const { watch, counts, listeners } = world([listener(80, 1)], new Map([[1, one.identity.pid]]))
+    const changed = vi.fn<() => void>()
+    const run = watch.watch({ identity: one.identity, ports: [80], changed })
+    await run.check()
+    run.follow('losses')
+    const { reads, searches } = counts
+    listeners.push(listener(81, 2))
+    await wait(10_000)
+    expect(counts.reads - reads).toBeLessThanOrEqual(11)
+    expect(counts.searches).toBe(searches)
+    expect(changed).not.toHaveBeenCalled()
+    listeners.shift()
+    await wait(1100)
+    expect(changed).toHaveBeenCalledOnce()
+    expect(run.listeners.own).toEqual([])
+    watch[Symbol.dispose]()
+  })
+
   test('is not put off by many checks', async () => {
     const { watch, counts, listeners, owners } = world([], new Map())
     const changed = vi.fn<() => void>()

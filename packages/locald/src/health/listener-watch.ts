@@ -23,11 +23,17 @@ export interface RunListeners {
 /** How often to look: each row for so long, counted from the call of `follow`. */
 export type Cadence = readonly { readonly everyMs: number; readonly forMs: number }[]
 
+/** What a follower wants to hear of: everything, as often as that, or that it has lost a listener, at little cost. */
+export type Following = Cadence | 'losses'
+
 export interface WatchedRun extends Disposable {
   /** As of the last look. */
   readonly listeners: RunListeners
-  /** From now on looks by this cadence and calls `changed`; null stops that. The quickest cadence of all runs counts. */
-  follow(cadence: Cadence | null): void
+  /**
+   * From now on looks by this cadence, or once a second for what it loses, and calls `changed`; null stops that. The quickest
+   * of all runs counts.
+   */
+  follow(following: Following | null): void
   /** Looks now, unless somebody did in the last so many milliseconds. Default 20. */
   check(maxAgeMs?: number): Promise<RunListeners>
 }
@@ -56,6 +62,9 @@ const freshMs = 20
 const clockMarginMs = 50
 /** Where a reading is dear (/proc with many connections, lsof), so many times as long passes from one to the next. */
 const idleShare = 10
+/** Losses are looked for as long as a service runs: seldom, and more so where a reading is dear. */
+const lossesEveryMs = 1000
+const lossesShare = 100
 /**
  * How long after a socket was first seen its owner is looked for again. A process can be of a run a moment before that
  * shows: a child of a double fork between its two parents.
@@ -75,8 +84,10 @@ class Watched implements WatchedRun {
   readonly own = new Map<number, Listener>()
   readonly searches = new Map<number, Search>()
   listeners: RunListeners = { own: [], others: [], unknown: [], problem: null }
-  cadence: Cadence | null = null
+  following: Following | null = null
   followedSince = 0
+  /** A listener of its own is gone, which `listeners` does not tell yet. */
+  hasLost = false
   /** Something of `listeners` may differ. */
   stale = true
   readonly #watch: ListenerWatch
@@ -88,8 +99,8 @@ class Watched implements WatchedRun {
     this.#watch = watch
   }
 
-  follow(cadence: Cadence | null): void {
-    this.cadence = cadence
+  follow(following: Following | null): void {
+    this.following = following
     this.followedSince = performance.now()
     this.#watch.reschedule()
   }
@@ -99,15 +110,20 @@ class Watched implements WatchedRun {
     return this.listeners
   }
 
-  /** Null when it does not want to be looked for, now or ever again. */
+  /** Null when it does not want to be looked for, now or ever again, but for its losses. */
   periodAt(now: number): number | null {
-    if (this.cadence === null) return null
+    if (this.following === null || this.following === 'losses') return null
     let age = now - this.followedSince
-    for (const { everyMs, forMs } of this.cadence) {
+    for (const { everyMs, forMs } of this.following) {
       if (age < forMs) return everyMs
       age -= forMs
     }
     return null
+  }
+
+  /** Whether what a poll has seen may matter to it. */
+  isConcernedAt(now: number): boolean {
+    return this.following === 'losses' ? this.hasLost : this.periodAt(now) !== null
   }
 
   /** It listens on a port that it was asked about: who else listens where matters little to it. */
@@ -117,7 +133,7 @@ class Watched implements WatchedRun {
   }
 
   [Symbol.dispose](): void {
-    this.cadence = null
+    this.following = null
     this.#watch.forget(this)
   }
 }
@@ -207,12 +223,20 @@ export class ListenerWatch implements Disposable {
     this.#timer = null
     if (this.#disposed || this.#looking !== null) return
     const now = performance.now()
-    let period = Number.POSITIVE_INFINITY
-    for (const run of this.#runs) period = Math.min(period, run.periodAt(now) ?? Number.POSITIVE_INFINITY)
-    if (!Number.isFinite(period)) return
-    const affordable = Math.max(period, this.#readMs * idleShare)
+    const affordable = this.#affordablePeriod(now)
+    if (!Number.isFinite(affordable)) return
     const delay = Math.max(1, Math.round(this.#polledAt + affordable - now))
     this.#timer = setTimeout(() => void this.#poll(), delay).unref()
+  }
+
+  #affordablePeriod(now: number): number {
+    let period = Number.POSITIVE_INFINITY
+    let forLosses = Number.POSITIVE_INFINITY
+    for (const run of this.#runs) {
+      if (run.following === 'losses') forLosses = Math.max(lossesEveryMs, this.#readMs * lossesShare)
+      else period = Math.min(period, run.periodAt(now) ?? Number.POSITIVE_INFINITY)
+    }
+    return Math.min(forLosses, Math.max(period, this.#readMs * idleShare))
   }
 
   async #poll(): Promise<void> {
@@ -220,10 +244,10 @@ export class ListenerWatch implements Disposable {
     await this.#look()
     if (this.#disposed) return
     const now = performance.now()
-    const followed = [...this.#runs].filter((run) => run.periodAt(now) !== null)
-    this.#resolve(followed)
+    const concerned = [...this.#runs].filter((run) => run.isConcernedAt(now))
+    this.#resolve(concerned)
     this.reschedule()
-    for (const run of followed) if (this.#refreshView(run) && run.cadence !== null) run.changed()
+    for (const run of concerned) if (this.#refreshView(run) && run.following !== null) run.changed()
   }
 
   /** Takes a dump, or waits for the one that is being taken. */
@@ -281,7 +305,10 @@ export class ListenerWatch implements Disposable {
 
   #drop(run: Watched, inode: number): void {
     run.searches.delete(inode)
-    if (run.own.delete(inode)) this.#owners.delete(inode)
+    if (run.own.delete(inode)) {
+      this.#owners.delete(inode)
+      run.hasLost = true
+    }
     run.stale = true
   }
 
@@ -455,6 +482,7 @@ export class ListenerWatch implements Disposable {
   #refreshView(run: Watched): boolean {
     if (!run.stale) return false
     run.stale = false
+    run.hasLost = false
     const before = run.listeners
     const onPorts = [...this.#present.values()].filter((one) => run.ports.has(one.port) && !run.own.has(one.inode))
     run.listeners = {
