@@ -22,7 +22,7 @@ export function isTroubled(snapshot: ServiceSnapshot): boolean {
 
 /** `waiting for db (starting)`, `starting (http)`, `healthy (tcp) after 212ms`, `failed: exited with code 3`. */
 export function describeService(snapshot: ServiceSnapshot, now: number): string {
-  const { state, health, reason, exit } = snapshot
+  const { state, reason, exit } = snapshot
   switch (state) {
     case 'waiting':
       return describeWaiting(snapshot)
