@@ -1,7 +1,7 @@
 // Follows where one run listens, and says whether that is where it should.
 import { servesLoopback } from '../lib/listener.ts'
 import { describeHolder, holderOfListener } from '../lib/port-holder.ts'
-import { choosePort } from './port-choice.ts'
+import { choosePort, settleMs } from './port-choice.ts'
 import type { Listener } from '../lib/listener.ts'
 import type { Clock } from './clock.ts'
 import type { RunListeners, WatchedRun } from './listener-watch.ts'
@@ -25,12 +25,27 @@ export type PortState =
       readonly message: string
       /** Waiting alone will not mend it. */
       readonly isWrong: boolean
+      /** It is against `port_discovery`, and no passing state. */
+      readonly isCertain?: boolean
       /** When it can be known for sure. */
       readonly retryInMs?: number
     }
 
+/** Where a run is reached, when something else decides about its health. */
+export interface FoundPlace {
+  /** The chosen one first; empty when it listens nowhere, or not yet where it may. */
+  readonly ports: readonly number[]
+  readonly warnings: readonly string[]
+  /** It listens where it must not; null: all is well. */
+  readonly problem: string | null
+  /** When more can be known for sure; null: nothing is open. */
+  readonly againInMs: number | null
+}
+
 /** A service that keeps opening and closing ports is believed after this time all the same. */
 const restlessMs = 2000
+
+const nowhere: FoundPlace = { ports: [], warnings: [], problem: null, againInMs: null }
 
 export interface PortTrackerOptions {
   readonly given: number | null
@@ -66,12 +81,13 @@ export class PortTracker {
 
   /** Nothing better can come: as of the last look it listens where it was told to, if it was told at all. */
   get isSettled(): boolean {
-    return this.#current !== null && (this.#given === null || this.#current === this.#given)
+    const best = this.#given ?? this.#current
+    return this.#run.listeners.own.some(({ port }) => port === best)
   }
 
   /** Where it listens now, as a choice. */
-  async choose(): Promise<PortChoice> {
-    const { own } = await this.#run.check(this.#maxAgeMs())
+  async #choose(maxAgeMs: number | undefined): Promise<PortChoice> {
+    const { own } = await this.#run.check(maxAgeMs)
     const now = this.#clock.now()
     this.#note(own, now)
     const choice = choosePort(own, { given: this.#given, current: this.#current, unchangedMs: this.#unchangedMs(now) })
@@ -81,8 +97,24 @@ export class PortTracker {
     return choice
   }
 
-  async state(): Promise<PortState> {
-    const choice = await this.choose()
+  /** A port elsewhere counts at once, unless it is a tool's or forbidden; its warning comes when it stays. */
+  async place(): Promise<FoundPlace> {
+    const choice = await this.#choose(this.#maxAgeMs())
+    if (choice.type === 'none') return nowhere
+    const state = await this.#stateOf(choice)
+    if (state.type === 'listening') return { ...nowhere, ports: state.ports, warnings: state.warnings }
+    if (state.isCertain === true) return { ...nowhere, problem: state.message }
+    if (choice.type === 'given' || state.retryInMs === undefined) return nowhere
+    const isLikely = this.#discovery !== 'off' && state.retryInMs <= settleMs
+    return { ...nowhere, ports: isLikely ? choice.ports : [], againInMs: state.retryInMs }
+  }
+
+  /** `maxAgeMs`: how old what is known of its listeners may be. Default: as the options say. */
+  async state(maxAgeMs: number | undefined = this.#maxAgeMs()): Promise<PortState> {
+    return await this.#stateOf(await this.#choose(maxAgeMs))
+  }
+
+  async #stateOf(choice: PortChoice): Promise<PortState> {
     const { listeners } = this.#run
     if (listeners.problem !== null) return { type: 'missing', message: listeners.problem, isWrong: false }
     if (choice.type === 'given') return this.#listening(choice.ports, await this.#rivalWarnings(listeners))
@@ -112,7 +144,12 @@ export class PortTracker {
     const what = `Listens on port ${found}, not on port ${given} that it was given${held}`
     const fix = `set \`port = ${found}\`, or make its command listen on $PORT (such as \`--port $PORT\`)`
     if (this.#discovery === 'off')
-      return { type: 'missing', message: `${what}, and port_discovery is "off": ${fix}`, isWrong: true }
+      return {
+        type: 'missing',
+        message: `${what}, and port_discovery is "off": ${fix}`,
+        isWrong: true,
+        isCertain: true,
+      }
     return this.#listening(choice.ports, this.#discovery === 'scan' ? [] : [`${what}: ${fix}`])
   }
 

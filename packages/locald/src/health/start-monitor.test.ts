@@ -276,6 +276,43 @@ describe('a service that may listen', () => {
     expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
   })
 
+  describe('and listens elsewhere', () => {
+    const elsewhere = "listen(net.createServer(), 0, '127.0.0.1')"
+
+    test.each(['auto', 'scan'] as const)('is healthy there at once under discovery %s', async (portDiscovery) => {
+      const port = await freePort()
+      await using service = TestService.start(elsewhere)
+      const { log } = monitorOf(service, { port, portDiscovery, listening: 'may', startedAt: Date.now() + 60_000 })
+      const ports = [await service.port()]
+      expect(await log.first('healthy')).toMatchObject({ source: 'tcp', ports, warnings: [] })
+    })
+
+    test('is warned of with the fix under discovery auto when it stays there', async () => {
+      const port = await freePort()
+      await using service = TestService.start(elsewhere)
+      const { log } = monitorOf(service, { port, listening: 'may' })
+      const found = await service.port()
+      const report = await log.first('healthy', 0, ({ warnings }) => warnings.length > 0)
+      expect(report).toMatchObject({ source: 'tcp', ports: [found] })
+      expect(report.warnings.join()).toContain(`\`port = ${found}\``)
+    })
+
+    test('is unhealthy under discovery off, also when it was healthy by running, until it listens there no more', async () => {
+      const port = await freePort()
+      await using service = TestService.start(`
+        const other = net.createServer()
+        globalThis.told = (word) => word === 'close' ? other.close() : listen(other, 0, '127.0.0.1')
+      `)
+      const { log } = monitorOf(service, { port, portDiscovery: 'off', listening: 'may' })
+      await log.first('healthy')
+      service.tell('listen')
+      const report = await log.first('unhealthy')
+      expect(report.message).toContain(`Listens on port ${await service.port()}, not on port ${port}`)
+      service.tell('close')
+      expect(await log.first('healthy', log.all.length)).toMatchObject({ source: 'process', ports: [] })
+    })
+  })
+
   test('is unhealthy when it stops listening on its port', async () => {
     const clock = new FakeClock()
     const port = await freePort()
@@ -493,6 +530,111 @@ describe('a log check', () => {
     await using service = TestService.start('')
     const { log } = monitorOf(service, { check: { type: 'log', pattern: '(', ...timing } })
     expect((await log.first('unhealthy')).message).toContain('"("')
+  })
+})
+
+describe.each([
+  ['command', { type: 'command', command: 'true', ...timing, timeoutMs: 5000 }],
+  ['log', { type: 'log', pattern: '^listening', ...timing }],
+  ['notify', { type: 'notify', ...timing }],
+] as const)('discovery of the port beside a %s check', (source, check) => {
+  const elsewhere = "listen(net.createServer(), 0, '127.0.0.1')"
+  const begin = (service: TestService, changes: Partial<HealthSubject>) => {
+    const begun = monitorOf(service, { check: { ...check, intervalMs: 60_000 }, ...changes })
+    if (source === 'notify') begun.monitor.notified()
+    return begun
+  }
+
+  test('takes where it listens, with a warning that names the fix', async () => {
+    const port = await freePort()
+    await using service = TestService.start(elsewhere)
+    const { log } = begin(service, { port })
+    const found = await service.port()
+    const report = await log.first('healthy', 0, ({ warnings }) => warnings.length > 0)
+    expect(report).toMatchObject({ source, ports: [found] })
+    expect(report.warnings.join()).toContain(`\`port = ${found}\``)
+    expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
+  })
+
+  test('has the port of its own when it listens there, and others beside it', async () => {
+    const port = await freePort()
+    await using service = TestService.start(`listen(net.createServer(), ${port}, '127.0.0.1', () => { ${elsewhere} })`)
+    const { log } = begin(service, { port, portDiscovery: 'off' })
+    await log.first('healthy', 0, ({ ports }) => ports[0] === port)
+    expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
+  })
+
+  test('is an error under discovery off', async () => {
+    const port = await freePort()
+    await using service = TestService.start(elsewhere)
+    const { log } = begin(service, { port, portDiscovery: 'off' })
+    const report = await log.first('unhealthy')
+    expect(report.message).toContain(`Listens on port ${await service.port()}, not on port ${port}`)
+    expect(report.message).toContain('port_discovery is "off"')
+  })
+
+  test('delays nothing, and follows a service that listens later and moves then', async () => {
+    const port = await freePort()
+    await using service = TestService.start(`
+      say('listening soon')
+      let current = net.createServer()
+      globalThis.told = () => { current.close(); current = net.createServer(); ${elsewhere.replace('net.createServer()', 'current')} }
+    `)
+    const { log } = begin(service, { port, portDiscovery: 'scan' })
+    expect(await log.first('healthy')).toMatchObject({ source, ports: [] })
+    service.tell('listen')
+    const first = await log.first('healthy', 0, ({ ports }) => ports.length > 0)
+    expect(first).toMatchObject({ source, ports: [expect.any(Number)] })
+    service.tell('move')
+    const second = await log.first('healthy', log.all.indexOf(first), ({ ports }) => ports[0] !== first.ports[0])
+    expect(second).toMatchObject({ source, ports: [expect.any(Number)] })
+    expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
+  })
+
+  test('is none of a service that never listens', async () => {
+    await using service = TestService.start(elsewhere)
+    await service.port()
+    const { log } = begin(service, { listening: 'never' })
+    expect(await log.first('healthy')).toMatchObject({ source, ports: [] })
+  })
+})
+
+describe('a service that moves away from its port', () => {
+  const slow = { ...timing, intervalMs: 10_000, retries: 1 }
+
+  test.each([
+    ['without a check', undefined],
+    ['with a tcp check', { type: 'tcp', owner: 'tree', ...slow }],
+    ['with an http check', { ...http, ...slow }],
+    ['with a command check', { type: 'command', command: 'true', ...slow, timeoutMs: 5000 }],
+  ] as const)('is followed soon, %s', async (_name, check) => {
+    const port = await freePort()
+    await using service = TestService.start(`
+      const first = ${server}; listen(first, ${port}, '127.0.0.1')
+      globalThis.told = () => { first.close(); say('moving'); listen(${server}, 0, '127.0.0.1') }
+    `)
+    const { log } = monitorOf(service, { port, ...(check === undefined ? {} : { check }) })
+    await log.first('healthy', 0, ({ ports }) => ports[0] === port)
+    service.tell('move')
+    await service.said('moving')
+    const start = Date.now()
+    await log.first('healthy', 0, ({ ports }) => ports[0] !== undefined && ports[0] !== port)
+    expect(Date.now() - start).toBeLessThan(3000)
+    expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
+  })
+
+  test('is not called unhealthy by a check that comes meanwhile, even if one failure is enough', async () => {
+    const port = await freePort()
+    await using service = TestService.start(`
+      const first = ${server}; listen(first, ${port}, '127.0.0.1')
+      globalThis.told = () => listen(${server}, 0, '127.0.0.1', () => first.close(() => say('moved')))
+    `)
+    const { log } = monitorOf(service, { port, check: { ...http, ...slow, intervalMs: 30 } })
+    await log.first('healthy')
+    service.tell('move')
+    await service.said('moved')
+    await log.first('healthy', 0, ({ ports }) => ports[0] !== port)
+    expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
   })
 })
 

@@ -5,15 +5,14 @@ import { CheckLoop } from './check-loop.ts'
 import { systemClock } from './clock.ts'
 import { commandCheck } from './command-check.ts'
 import { httpCheck } from './http-check.ts'
-import { settleMs } from './port-choice.ts'
 import { PortTracker } from './port-tracker.ts'
 import type { HealthSource } from '@locald/protocol'
 import type { CheckLoopOptions, CheckResult } from './check-loop.ts'
 import type { Clock } from './clock.ts'
 import type { AttemptResult } from './http-check.ts'
-import type { Cadence, WatchedRun } from './listener-watch.ts'
+import type { Cadence, Following, WatchedRun } from './listener-watch.ts'
 import type { CheckRecord, HealthDependencies, HealthMonitor, HealthReport, HealthSubject } from './monitor.ts'
-import type { Discovery } from './port-tracker.ts'
+import type { Discovery, FoundPlace, PortState } from './port-tracker.ts'
 import type { ProbeSpec } from './probe-spec.ts'
 
 /** Where nothing explicit decides. */
@@ -63,6 +62,8 @@ interface Kind {
   readonly watched?: WatchedRun
   /** Says whether listeners matter also when it is healthy: a better one may come. */
   readonly tracker?: PortTracker
+  /** The check says nothing of where it listens: the tracker does, and decides nothing else. */
+  readonly isPlacedApart?: boolean
   readonly start?: () => void
 }
 
@@ -74,7 +75,10 @@ class Monitor implements HealthMonitor {
   readonly #kind: Kind
   readonly #loop: CheckLoop
   #isNotified: boolean
-  #cadence: Cadence | null = null
+  #following: Following | null = null
+  /** Of what is placed apart: where it was found last. */
+  #place: Pick<FoundPlace, 'ports' | 'warnings'> = { ports: [], warnings: [] }
+  #placeTimer: Disposable | null = null
 
   constructor(subject: HealthSubject, report: (report: HealthReport) => void, dependencies: HealthDependencies) {
     this.#subject = subject
@@ -85,7 +89,7 @@ class Monitor implements HealthMonitor {
     this.#kind = this.#kindOf(subject.check)
     const timing = subject.check ?? inferredTiming
     this.#loop = new CheckLoop({
-      check: async (signal) => this.#shown(await this.#kind.check(signal)),
+      check: async (signal) => await this.#placed(this.#shown(await this.#kind.check(signal))),
       report,
       settled: () => this.#follow(),
       clock: this.#clock,
@@ -122,6 +126,7 @@ class Monitor implements HealthMonitor {
 
   [Symbol.dispose](): void {
     this.#ending.abort()
+    this.#placeTimer?.[Symbol.dispose]()
     this.#loop[Symbol.dispose]()
     this.#kind.watched?.[Symbol.dispose]()
   }
@@ -139,7 +144,12 @@ class Monitor implements HealthMonitor {
       case 'log':
         return this.#log(check.pattern)
       case 'notify':
-        return { source: 'notify', isFinal: true, check: async () => missing('notify', 'Did not send READY=1 yet') }
+        return {
+          source: 'notify',
+          isFinal: true,
+          check: async () => missing('notify', 'Did not send READY=1 yet'),
+          ...this.#apart(),
+        }
       default:
         return unreachable(check)
     }
@@ -201,16 +211,58 @@ class Monitor implements HealthMonitor {
     // Only the given port is a promise: a tool's passing listener elsewhere may go as it came.
     let hasListened = false
     const check = async (): Promise<CheckResult> => {
-      const choice = await tracker.choose()
-      hasListened ||= choice.type === 'given'
-      if (choice.type === 'given') return found('tcp', `Listens on port ${given}`, choice.ports)
-      if (choice.type === 'elsewhere' && choice.inMs <= settleMs) {
-        const note = given === null ? '' : `, not on port ${given} that it was given`
-        return found('tcp', `Listens on port ${choice.ports[0]}${note}`, choice.ports)
+      const { ports, warnings, problem } = await this.#look(tracker)
+      const [port] = ports
+      if (problem !== null) return { ...missing('tcp', problem), isWrong: true, isCertain: true }
+      hasListened ||= port !== undefined && port === given
+      if (port !== undefined) {
+        const note = given === null || port === given ? '' : `, not on port ${given} that it was given`
+        return found('tcp', `Listens on port ${port}${note}`, ports, warnings)
       }
       return hasListened ? missing('tcp', `Does not listen on port ${given} any more`) : this.#alive()
     }
     return { source: 'process', check, watched, tracker }
+  }
+
+  /** For checks that say nothing of listeners; null: the service has none. */
+  #apart(): Pick<Kind, 'watched' | 'tracker' | 'isPlacedApart'> | null {
+    return this.#subject.listening === 'never' ? null : { ...this.#track(undefined), isPlacedApart: true }
+  }
+
+  /** Where it is reached; looks again when that can be known for sure. */
+  async #look(tracker: PortTracker): Promise<FoundPlace> {
+    const place = await tracker.place()
+    this.#placeTimer?.[Symbol.dispose]()
+    this.#placeTimer = null
+    if (place.againInMs !== null && !this.#ending.signal.aborted) {
+      this.#placeTimer = this.#clock.after(place.againInMs, () => this.#listenersChanged())
+    }
+    return place
+  }
+
+  /** What is healthy by a check of its own is healthy wherever it listens, unless it must not listen there. */
+  async #placed(result: CheckResult): Promise<CheckResult> {
+    const { tracker, isPlacedApart } = this.#kind
+    if (!result.ok || tracker === undefined || isPlacedApart !== true) return result
+    const place = await this.#look(tracker)
+    if (place.problem !== null) return { ...missing('tcp', place.problem), isWrong: true, isCertain: true }
+    return { ...result, ...this.#remembered(place) }
+  }
+
+  /** It has moved, perhaps, and is as healthy as before. */
+  async #followPlace(tracker: PortTracker): Promise<void> {
+    const place = await this.#look(tracker)
+    if (this.#ending.signal.aborted) return
+    this.#follow()
+    if (place.problem !== null) return this.#loop.trigger()
+    const { ports, warnings } = this.#remembered(place)
+    this.#loop.moved(ports, warnings)
+  }
+
+  /** Who listens nowhere for a moment is expected where it was. */
+  #remembered({ ports, warnings }: FoundPlace): Pick<FoundPlace, 'ports' | 'warnings'> {
+    if (ports.length > 0) this.#place = { ports, warnings }
+    return this.#place
   }
 
   #alive(): CheckResult {
@@ -226,12 +278,19 @@ class Monitor implements HealthMonitor {
     const { port } = check
     if (port === undefined || port === this.#subject.port) {
       const { watched, tracker } = this.#track(port)
-      const ask = async (signal: AbortSignal): Promise<CheckResult> => {
-        const state = await tracker.state()
+      const askAt = async (state: PortState, signal: AbortSignal): Promise<CheckResult> => {
         if (state.type === 'missing') return { ok: false, source: 'http', ...state }
         const { ports, warnings, addresses } = state
         const answer = await httpCheck({ ...check, port: ports[0] ?? 0, addresses }, signal)
         return fromAttempt('http', answer, ports, warnings)
+      }
+      const ask = async (signal: AbortSignal): Promise<CheckResult> => {
+        const state = await tracker.state()
+        const result = await askAt(state, signal)
+        if (result.ok || state.type === 'missing' || this.#listenersMaxAge() === undefined) return result
+        // Where it listens was known from a look that others have shared: it may have moved since.
+        const now = await tracker.state(0)
+        return now.type === 'listening' && now.ports[0] === state.ports[0] ? result : await askAt(now, signal)
       }
       return { source: 'http', check: ask, pace, watched, tracker }
     }
@@ -243,17 +302,12 @@ class Monitor implements HealthMonitor {
   }
 
   #command({ command, timeoutMs }: ProbeSpec & { readonly type: 'command' }): Kind {
-    const { env, cwd, port } = this.#subject
+    const { env, cwd } = this.#subject
     const check = async (signal: AbortSignal): Promise<CheckResult> =>
-      fromAttempt(
-        'command',
-        await commandCheck({ command, env, cwd, timeoutMs }, signal),
-        port === null ? [] : [port],
-        [],
-      )
+      fromAttempt('command', await commandCheck({ command, env, cwd, timeoutMs }, signal), [], [])
     // Most commands ask the service's port: a new listener is the best moment to try.
-    const watched = this.#watch(port === null ? [] : [port])
-    return { source: 'command', check, pace: { fromMs: 50, toMs: 250 }, watched }
+    const apart = this.#apart() ?? { watched: this.#watch([]) }
+    return { source: 'command', check, pace: { fromMs: 50, toMs: 250 }, ...apart }
   }
 
   #log(pattern: string): Kind {
@@ -273,7 +327,7 @@ class Monitor implements HealthMonitor {
       if (problem !== null) return { ...missing('log', problem), isWrong: true }
       return missing('log', `No line of the output matched "${pattern}" yet`)
     }
-    return { source: 'log', isFinal: true, check, start: () => void (matched || search()) }
+    return { source: 'log', isFinal: true, check, start: () => void (matched || search()), ...this.#apart() }
   }
 
   /** Ends at the first line that matches, with or without its colours and other terminal codes. */
@@ -311,35 +365,51 @@ class Monitor implements HealthMonitor {
   }
 
   #watch(ports: readonly number[]): WatchedRun {
-    const changed = (): void => {
-      // What it lost is counted by the interval: a reload that closes its socket for a moment is no failure.
-      if (this.#loop.phase !== 'healthy' || watched.listeners.own.length > 0) this.#loop.trigger()
-    }
     const { identity, startedAt, wasHealthy } = this.#subject
     // Of a run that this daemon did not start, nothing is known of what came first.
     const since = wasHealthy ? {} : { startedAt }
-    const watched = this.#dependencies.listeners.watch({ identity, ports, changed, ...since })
+    const watched = this.#dependencies.listeners.watch({
+      identity,
+      ports,
+      changed: () => this.#listenersChanged(),
+      ...since,
+    })
     return watched
+  }
+
+  #listenersChanged(): void {
+    this.#follow()
+    const { watched, tracker, isPlacedApart } = this.#kind
+    if (this.#loop.phase !== 'healthy') return this.#loop.trigger()
+    if (tracker !== undefined && isPlacedApart === true) return void this.#followPlace(tracker)
+    // What it lost is counted by the interval: a reload that closes its socket for a moment is no failure.
+    if (watched !== undefined && watched.listeners.own.length > 0) this.#loop.trigger()
   }
 
   #follow(): void {
     const { watched, tracker } = this.#kind
-    const cadence = this.#cadenceFor(tracker)
+    const following = this.#followingFor(tracker)
     // The same cadence anew would begin at its quickest step again.
-    if (cadence === this.#cadence) return
-    this.#cadence = cadence
-    watched?.follow(cadence)
+    if (following === this.#following) return
+    this.#following = following
+    watched?.follow(following)
   }
 
-  #cadenceFor(tracker: PortTracker | undefined): Cadence | null {
+  #followingFor(tracker: PortTracker | undefined): Following | null {
     if (!this.#loop.isSteady) return startingCadence
     if (this.#loop.phase === 'unhealthy') return unhealthyCadence
-    return tracker === undefined || tracker.isSettled ? null : openCadence
+    if (tracker === undefined) return null
+    return tracker.isSettled ? 'losses' : openCadence
   }
 }
 
-function found(source: HealthSource, message: string, ports: readonly number[]): CheckResult {
-  return { ok: true, source, message, ports, warnings: [] }
+function found(
+  source: HealthSource,
+  message: string,
+  ports: readonly number[],
+  warnings: readonly string[] = [],
+): CheckResult {
+  return { ok: true, source, message, ports, warnings }
 }
 
 function missing(source: HealthSource, message: string): CheckResult & { readonly ok: false } {
