@@ -19,8 +19,20 @@ if (unknown.length > 0) {
   console.error(`No such scenario: ${unknown.join(', ')}. There are: ${scenarios.join(', ')}`)
   process.exit(2)
 }
+if (options.includes('--write')) refusePartOfTable()
 if (!existsSync(new URL('../packages/locald/dist/cli.cjs', import.meta.url))) {
   console.error('Nothing is built yet. Run "npm run build" first')
+  process.exit(2)
+}
+
+/** A table is written whole, by one run. */
+function refusePartOfTable() {
+  const table = (name) => tableOf[name] ?? 'table'
+  const missing = scenarios.filter(
+    (name) => !names.includes(name) && names.some((other) => table(other) === table(name)),
+  )
+  if (missing.length === 0) return
+  console.error(`With --write a table is replaced as a whole. In this one there are also: ${missing.join(', ')}`)
   process.exit(2)
 }
 
