@@ -50,6 +50,7 @@ test('with a daemon it asks that, and says when it does not answer', async () =>
   const found = report.parse((await harness.locald(['doctor', '--json'])).json()).findings
   expect(found.find(({ id }) => id === 'server')).toMatchObject({ severity: 'ok', message: 'The daemon answers' })
   expect(found.find(({ id }) => id === 'server-version')).toMatchObject({ severity: 'ok' })
+  expect(found.find(({ id }) => id === 'proxy')).toMatchObject({ severity: 'ok' })
 
   const { daemon } = await harness.serverStatus()
   process.kill(daemon?.pid ?? 0, 'SIGSTOP')

@@ -62,7 +62,11 @@ function checksFor(context: CommandContext): readonly Check[] {
   return [
     { id: 'node', look: () => checkNode(process.versions.node) },
     { id: 'directories', look: () => checkDirectories([config, data, state, runtime], process.getuid?.() ?? 0) },
-    ...serverChecks(context, server),
+    ...serverChecks(
+      context,
+      server,
+      names.then((all) => all ?? []),
+    ),
     {
       id: 'ports',
       look: async () => checkPorts(await Promise.all([80, 443].map(tryPort)), (await status())?.proxy ?? null),

@@ -1,21 +1,26 @@
 // Checks of locald's own processes.
-import { connect } from 'node:net'
 import type { ServerStatus } from '@locald/protocol'
 import type { Check } from '../../admin/doctor/examine.ts'
 import { fault, fine, note, warning } from '../../admin/doctor/verdict.ts'
 import type { Verdict } from '../../admin/doctor/verdict.ts'
 import { isDaemonGivenUp, livingKeeper } from '../../client/living-keeper.ts'
 import { isOlderVersion } from '../../lib/version-order.ts'
+import { isWildcard } from '../../lib/host-name.ts'
 import type { CommandContext } from '../command.ts'
+import { faultAt } from './proxy-trial.ts'
 
-/** `server` rejects when the daemon does not answer. */
-export function serverChecks(context: CommandContext, server: Promise<ServerStatus>): readonly Check[] {
+/** `server` rejects when the daemon does not answer. `names`: those that it serves. */
+export function serverChecks(
+  context: CommandContext,
+  server: Promise<ServerStatus>,
+  names: Promise<readonly string[]>,
+): readonly Check[] {
   const status = async (): Promise<ServerStatus | null> => await server.catch(() => null)
   return [
     { id: 'server', look: async () => checkServer(context, await status()) },
     { id: 'server-version', look: async () => checkVersions(await status(), context.version) },
     { id: 'server-warnings', look: async () => checkWarnings(await status()) },
-    { id: 'proxy', look: async () => await checkProxy(await status()) },
+    { id: 'proxy', look: async () => await checkProxy(await status(), names) },
     { id: 'projects', look: async () => ((await status()) === null ? [] : await checkProjects(context)) },
   ]
 }
@@ -51,20 +56,25 @@ function checkWarnings(status: ServerStatus | null): readonly Verdict[] {
   return (status?.warnings ?? []).map((text) => warning(text, { explanation, fix: 'locald server status' }))
 }
 
-async function checkProxy(status: ServerStatus | null): Promise<readonly Verdict[]> {
+async function checkProxy(status: ServerStatus | null, names: Promise<readonly string[]>): Promise<readonly Verdict[]> {
   if (status === null) return []
   if (status.proxy === null) {
     const explanation =
       'Services are at their direct addresses only. A keeper that was started before names were served has no ports for them.'
     return [warning('Nothing is served by name', { explanation, fix: 'locald server stop' })]
   }
-  const ports = [status.proxy.http, status.proxy.https]
-  const dead = (await Promise.all(ports.map(async (port) => ((await accepts(port)) ? null : port)))).filter(
-    (port) => port !== null,
-  )
-  if (dead.length === 0) return [fine(`Names are served at ports ${ports.join(' and ')}`)]
-  const explanation = 'The daemon says that it serves there, and no connection comes about.'
-  return [fault(`Nothing answers at port ${dead.join(', ')}`, { explanation, fix: 'locald server restart' })]
+  const host = (await names).find((name) => !isWildcard(name)) ?? null
+  const ports = [
+    { port: status.proxy.http, isSecure: false, host },
+    { port: status.proxy.https, isSecure: true, host },
+  ]
+  const tried = await Promise.all(ports.map(async (each) => ({ ...each, reason: await faultAt(each) })))
+  const dead = tried.filter(({ reason }) => reason !== null)
+  if (dead.length === 0) return [fine(`Names are served at ports ${ports.map(({ port }) => port).join(' and ')}`)]
+  return dead.map(({ port, reason }) => {
+    const explanation = `The daemon says that it serves there. What came of a request: ${reason}.`
+    return fault(`The proxy does not answer at port ${port}`, { explanation, fix: 'locald server restart' })
+  })
 }
 
 /** What `status` warns of: names that two projects want, ports that are taken. */
@@ -75,17 +85,4 @@ async function checkProjects({ client }: CommandContext): Promise<readonly Verdi
   return projects.flatMap(({ project, warnings }) =>
     warnings.map((text) => warning(`${project}: ${text}`, { explanation, fix: 'locald status --all' })),
   )
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1', timeout: 2000 })
-    const end = (answer: boolean): void => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.once('connect', () => end(true))
-    socket.once('error', () => end(false))
-    socket.once('timeout', () => end(false))
-  })
 }
