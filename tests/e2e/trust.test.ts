@@ -91,6 +91,11 @@ testWithNss('a name with another suffix needs a second CA, which trust adds', as
   const project = harness.project({
     'locald.toml': '[project]\ndomain = "shop.example.com"\n[services.web]\ncommand = "sleep 60"\n',
   })
+  const dry = await project.locald('trust', '--browsers-only', '--dry-run')
+  expect(dry.stderr).toContain('A certificate authority for shop.example.com would be made first')
+  expect(dry.stderr.match(/certutil -A/gu)).toHaveLength(1)
+  expect(readdirSync(join(harness.home, 'data/ca')).sort()).toEqual(['1', 'roots.pem'])
+  expect(nicknames(chrome).match(/locald /gu)).toHaveLength(1)
   const result = await project.locald('trust', '--browsers-only', '--json')
   const report = result.json<TrustReport>()
   expect(report.trusted, result.stdout).toBe(true)

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -158,6 +159,26 @@ test('a CA near its end gets a successor, and issues on until that has had time 
   expect(await authorities.all()).toEqual([second])
   await authorities.ensure(['localhost'])
   expect(await readFile(authorities.rootsFile, 'utf8')).toBe(second?.certificate)
+})
+
+test('missing() tells what ensure() would make a CA for, and makes none', async () => {
+  let now = Date.now()
+  const authorities = Authorities.open(inDir(), { now: () => now })
+  expect(await authorities.missing(['localhost', 'test'])).toEqual(['localhost', 'test'])
+  expect(existsSync(inDir())).toBe(false)
+  await authorities.ensure(['localhost'])
+  expect(await authorities.missing(['localhost', 'shop.example.com'])).toEqual(['shop.example.com'])
+  now += 3_649 * dayMs - 100 * dayMs
+  expect(await authorities.missing(['localhost'])).toEqual(['localhost'])
+  expect(await authorities.all()).toHaveLength(1)
+})
+
+test('withEnded() has those too that have ended, of which nothing else knows', async () => {
+  let now = Date.now()
+  const authorities = Authorities.open(inDir(), { now: () => now })
+  const made = await authorities.ensure(['localhost'])
+  now += 3_651 * dayMs
+  expect([await authorities.all(), await authorities.withEnded()]).toEqual([[], made])
 })
 
 test('the certificate of a CA says what it is for, and its name is unlike any other', async () => {

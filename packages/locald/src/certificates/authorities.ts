@@ -75,6 +75,12 @@ export class Authorities extends KnownAuthorities {
     throw new Error(`Cannot store a certificate authority in "${this.directory}": other processes keep doing so`)
   }
 
+  /** What `ensure` would make another CA for, of these; changes nothing. */
+  async missing(suffixes: readonly string[]): Promise<readonly string[]> {
+    const { authorities } = await this.read()
+    return widest(suffixes.filter((suffix) => !this.#isCoveredForLong(authorities, suffix)))
+  }
+
   /** A certificate for exactly this name, at most as long as its CA, which is `issuerFor(host)` by default. Rejects with UncoveredName. */
   async issue(host: string, validity: Validity, by?: Authority): Promise<IssuedLeaf> {
     const issuer = by ?? (await this.issuerFor(host))

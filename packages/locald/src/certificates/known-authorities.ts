@@ -36,6 +36,11 @@ export class KnownAuthorities {
     return (await this.read()).authorities
   }
 
+  /** `all`, and those that have ended: for whoever looks for what is wrong, or takes away what was put somewhere. */
+  async withEnded(): Promise<readonly Authority[]> {
+    return (await readAuthorities(this.directory)).authorities
+  }
+
   /** The CA that issues for this name, null when none covers it. Of several, the oldest, which is the most widely trusted. */
   async issuerFor(host: string): Promise<Authority | null> {
     return (await this.issuers())(host)

@@ -88,17 +88,16 @@ async function authoritiesFor(
 ): Promise<FoundAuthorities> {
   const warn = (message: string): void => output.note(`${output.side.style.yellow('warning:')} ${message}`)
   const own = Authorities.open(installation.authorities, { now, onWarning: warn })
+  const missing = isDryRun ? await own.missing(suffixes) : []
   if (!isDryRun) await own.ensure(suffixes)
   const all = await own.all()
-  if (all.length > 0 || !isDryRun) return { authorities: own, all, [Symbol.asyncDispose]: async () => {} }
+  if (missing.length === 0) return { authorities: own, all, [Symbol.asyncDispose]: async () => {} }
   const directory = await mkdtemp(join(tmpdir(), 'locald-dry-run-'))
   const tried = Authorities.open(directory, { now })
-  output.note(
-    `A certificate authority for ${suffixes.join(', ')} would be made first; its files would have other names`,
-  )
+  output.note(`A certificate authority for ${missing.join(', ')} would be made first; its files would have other names`)
   return {
-    authorities: tried,
-    all: await tried.ensure(suffixes),
+    authorities: own,
+    all: [...all, ...(await tried.ensure(missing))],
     [Symbol.asyncDispose]: async () => await rm(directory, { recursive: true, force: true }),
   }
 }
