@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkClock, checkDirectories, checkFileWatches, checkNode, checkOpenFiles } from './system-checks.ts'
+import type { CheckedAuthority } from './system-checks.ts'
 
 test('a version of Node that is too old, or breaks WebSockets, is pointed out', () => {
   const severities = ['18.20.0', '20.18.9', '20.19.0', '22.21.0', '22.21.1', '24.1.0'].map(
@@ -53,8 +54,14 @@ test('limits that are too low are pointed out with what raises them', () => {
 
 test('a clock outside of the life of an authority is an error, close to its end a note', () => {
   const day = 24 * 3_600_000
-  const authority = { name: 'ours', notBefore: 100 * day, notAfter: 200 * day }
+  const authority = { name: 'ours', suffixes: ['localhost'], notBefore: 100 * day, notAfter: 200 * day }
   const severities = [99, 101, 180, 201].map((now) => checkClock([authority], now * day).severity)
   expect(severities).toEqual(['error', 'ok', 'note', 'error'])
   expect(checkClock([], 0).severity).toBe('ok')
+  // What has a successor is missed by nobody; one for other names is none.
+  const later = { ...authority, name: 'next', notBefore: 150 * day, notAfter: 300 * day }
+  const verdicts = (other: CheckedAuthority, ...days: readonly number[]): readonly string[] =>
+    days.map((now) => checkClock([authority, other], now * day).severity)
+  expect(verdicts(later, 180, 201, 301)).toEqual(['ok', 'ok', 'error'])
+  expect(verdicts({ ...later, suffixes: ['test'] }, 180, 201)).toEqual(['note', 'error'])
 })

@@ -1,5 +1,6 @@
 // Checks of the machine: Node, limits, directories, clock.
 import { statSync } from 'node:fs'
+import { covers } from '../../certificates/authority.ts'
 import type { Authority } from '../../certificates/authority.ts'
 import { isErrno } from '../../lib/errno.ts'
 import { shellWord } from '../../lib/shell-text.ts'
@@ -85,22 +86,27 @@ export function checkFileWatches({ watches, instances }: WatchLimits): readonly 
 
 const dayMs = 24 * 3_600_000
 
+export type CheckedAuthority = Pick<Authority, 'name' | 'suffixes' | 'notBefore' | 'notAfter'>
+
+/** Whether others cover all that it is for, and do so for longer than `until`: nobody misses it. */
+function isReplaced({ suffixes }: CheckedAuthority, all: readonly CheckedAuthority[], until: number): boolean {
+  return suffixes.every((suffix) => all.some((other) => other.notAfter > until && covers(other, suffix)))
+}
+
 /** A clock that goes wrong makes certificates worthless, and looks like anything but that in a browser. */
-export function checkClock(
-  authorities: readonly Pick<Authority, 'name' | 'notBefore' | 'notAfter'>[],
-  now: number,
-): Verdict {
+export function checkClock(authorities: readonly CheckedAuthority[], now: number): Verdict {
   const early = authorities.find(({ notBefore }) => now < notBefore)
   if (early !== undefined) {
     const explanation = `The authority "${early.name}" was made in the future, so the clock is wrong now or was then.`
     return fault('The clock is behind the certificates', { explanation, fix: 'sudo timedatectl set-ntp true' })
   }
-  const expired = authorities.find(({ notAfter }) => now > notAfter)
+  const expired = authorities.find((one) => now > one.notAfter && !isReplaced(one, authorities, now))
   if (expired !== undefined) {
     const explanation = `The authority "${expired.name}" ended ${new Date(expired.notAfter).toISOString().slice(0, 10)}; browsers refuse what it signed.`
     return fault('A certificate authority has expired', { explanation, fix: 'locald trust' })
   }
-  const ending = authorities.find(({ notAfter }) => notAfter - now < 30 * dayMs)
+  const soon = now + 30 * dayMs
+  const ending = authorities.find((one) => one.notAfter < soon && !isReplaced(one, authorities, soon))
   if (ending === undefined) return fine('The clock agrees with the certificates')
   const explanation = `The authority "${ending.name}" ends ${new Date(ending.notAfter).toISOString().slice(0, 10)}.`
   return note('A certificate authority ends soon', { explanation, fix: 'locald trust' })

@@ -17,7 +17,7 @@ import { tellTrustChanged } from '../tell-daemon.ts'
 export async function uninstallTrust(context: CommandContext, call: Invocation, place: TrustPlace): Promise<number> {
   const { output, installation, isInteractive, now } = context
   const old = await readTrustFile(installation.trustFile)
-  const cas = [...(await Authorities.open(installation.authorities, { now }).all()), ...installedCas(old)]
+  const cas = [...(await Authorities.open(installation.authorities, { now }).withEnded()), ...installedCas(old)]
   const steps = await planRemoval(await findStores(place), cas)
   if (steps.length > 0) output.note(renderSteps(describeSteps(steps), output.side.style).join('\n'))
   const isDryRun = call.flag('dry-run')
