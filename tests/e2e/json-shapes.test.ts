@@ -251,6 +251,7 @@ const trustReport = z.strictObject({
       kind: z.enum(['system', 'nss', 'keychain']),
       label: text,
       path: text,
+      proof: z.enum(['handshake', 'statement']),
       trusted: z.boolean(),
       reason: text.nullable(),
       fix: text.nullable(),

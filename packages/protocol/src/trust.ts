@@ -33,6 +33,8 @@ export interface TrustStoreReport {
   /** Whose it is, for people. */
   readonly label: string
   readonly path: string
+  /** How that was found out: a client of the store accepted a certificate, or the store itself says that it is good for servers. */
+  readonly proof: 'handshake' | 'statement'
   readonly trusted: boolean
   /** Why not, and what to do about it; null when it is trusted. */
   readonly reason: string | null

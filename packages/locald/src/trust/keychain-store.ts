@@ -35,6 +35,7 @@ export function keychainStore(): TrustStore {
     ],
     refresh: [],
     refreshAfterRemoval: [],
+    proof: 'statement',
     verify: async (_, probe) => await verifyLeaf(probe),
   }
 }

@@ -119,7 +119,9 @@ testWithNss('without the client of NSS, its own word is taken', async () => {
   using place = createPrivatePlace()
   await place.authorities.ensure(['localhost'])
   await trustIn(place, [await storeIn(place, { tstclnt: null })])
-  expect(await faultsOf(place, [await storeIn(place, { tstclnt: null, exists: true })])).toEqual([null])
+  const store = await storeIn(place, { tstclnt: null, exists: true })
+  expect(await faultsOf(place, [store])).toEqual([null])
+  expect([store.proof, (await storeIn(place, { exists: true })).proof]).toEqual(['statement', 'handshake'])
 })
 
 test.each([

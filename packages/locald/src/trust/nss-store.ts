@@ -62,6 +62,7 @@ export async function nssStore(
     removals: ({ name }) => [{ type: 'run', argv: changeBy('-D', '-n', name) }],
     refresh: [],
     refreshAfterRemoval: [],
+    proof: tools.tstclnt === null ? 'statement' : 'handshake',
     verify: async (authority, probe) => await verifyBy(tools, database, authority, probe),
   }
 }

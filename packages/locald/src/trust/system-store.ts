@@ -71,6 +71,7 @@ export async function systemStore(place: TrustPlace): Promise<TrustStore> {
       ...(layout?.update.slice(1) ?? []),
       ...(layout?.afterRemoval === undefined ? [] : [layout.afterRemoval]),
     ),
+    proof: 'handshake',
     verify: async (_, probe) => await handshakeWith(await systemBundle(place.root), probe),
   }
 }

@@ -22,6 +22,7 @@ const storeOf = (id: string, needsRoot: boolean): TrustStore => ({
   removals: () => [],
   refresh: [],
   refreshAfterRemoval: [],
+  proof: 'handshake',
   verify: async () => await Promise.resolve(null),
 })
 const writing = (place: PrivatePlace, id: string, needsRoot: boolean): TrustStep => ({

@@ -77,13 +77,13 @@ function trustedBy(surveys: readonly StoreSurvey[]): string[] {
 
 function storeReport(survey: StoreSurvey, failure: string | null): TrustStoreReport {
   const { store, results } = survey
-  const { id, kind, label, path } = store
+  const { id, kind, label, path, proof } = store
   const bad = results.find(({ fault }) => fault !== null)
   if (isVerified(survey) || bad === undefined) {
-    return { id, kind, label, path, trusted: true, reason: null, fix: null }
+    return { id, kind, label, path, proof, trusted: true, reason: null, fix: null }
   }
   const reason = store.obstacle?.reason ?? failure ?? bad.fault
-  return { id, kind, label, path, trusted: false, reason, fix: fixFor(store, bad.authority, failure) }
+  return { id, kind, label, path, proof, trusted: false, reason, fix: fixFor(store, bad.authority, failure) }
 }
 
 function fixFor({ kind, obstacle, path }: TrustStore, { file, name }: Authority, failure: string | null): string {

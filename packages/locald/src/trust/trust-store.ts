@@ -29,6 +29,8 @@ export interface TrustStore {
   readonly refresh: readonly Change[]
   /** The same for removals. */
   readonly refreshAfterRemoval: readonly Change[]
+  /** What `verify` does: a handshake, or only asking the store, where it has no client of its own. */
+  readonly proof: TrustStoreReport['proof']
   /** Connects to a server of ours as those do who use this store; null when they trust it, else what they say. */
   verify(authority: Authority, probe: Probe): Promise<string | null>
 }

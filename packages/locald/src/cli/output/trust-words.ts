@@ -22,13 +22,20 @@ export function renderTrust(
 }
 
 function storeLines(
-  { label, path, trusted, reason, fix }: TrustStoreReport,
+  { label, path, proof, trusted, reason, fix }: TrustStoreReport,
   isChanged: boolean,
   style: Style,
 ): string[] {
   const head = `${trusted ? style.green('✓') : style.red('✗')} ${label} ${style.dim(path)}`
-  if (trusted) return [`${head}: ${isChanged ? 'added, and verified by a handshake' : 'verified by a handshake'}`]
+  if (trusted) return [`${head}: ${isChanged ? 'added, and ' : ''}${proofWords(proof)}`]
   return [`${head}: ${reason ?? 'not trusted'}`, ...(fix === null ? [] : [`  ${style.cyan('fix:')} ${fix}`])]
+}
+
+/** No more than was done. */
+export function proofWords(proof: TrustStoreReport['proof']): string {
+  return proof === 'handshake'
+    ? 'verified by a handshake'
+    : 'valid for servers, as the store says (no handshake was made)'
 }
 
 export function renderRemoval({ removed, left, authorities }: TrustRemoval, style: Style): readonly string[] {
