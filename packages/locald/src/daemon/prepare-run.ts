@@ -3,6 +3,7 @@ import { LocaldError } from '@locald/protocol'
 import type { LogsConfig } from '../config/config.ts'
 import type { LogTarget, NotifyOrder } from '../keeper/protocol.ts'
 import { describeHolder, holderOf } from '../lib/port-holder.ts'
+import { dependencyDepth } from '../plan/dependency-depth.ts'
 import { environmentFor } from '../plan/environment.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import { launchOf } from '../plan/launch.ts'
@@ -38,7 +39,7 @@ export interface Preparation {
   readonly logBytes: () => number
 }
 
-/** For what outlived its keeper, whatever it may take when it is stopped. */
+/** For what is ended without a daemon, whatever it may take when it is stopped. */
 const longestRecoveryMs = 30_000
 
 /** `siblings` is the plan with the ports at which the others were found. */
@@ -111,6 +112,7 @@ export async function prepareRun(
         scope: service.config.stopScope,
         // Somebody waits for the stack to come back.
         timeoutMs: Math.min(service.config.stopTimeoutMs ?? longestRecoveryMs, longestRecoveryMs),
+        order: { of: plan.id, depth: dependencyDepth(plan, service.name) },
       },
     },
   }

@@ -147,7 +147,7 @@ export class KeeperRig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.keeper.endAll(0)
+    await this.keeper.endAll('atOnce')
     await this.keeper.close()
     rmSync(this.directory, { recursive: true, force: true })
   }

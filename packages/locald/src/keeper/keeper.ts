@@ -5,6 +5,7 @@ import { becomeSubreaper, reapChild } from '../lib/native.ts'
 import { commandLineOf, membersByRun, readProcesses, startTimeNow } from '../lib/process-tree.ts'
 import { parseSignal } from '../lib/signals.ts'
 import { version } from '../lib/version.ts'
+import { AgreedEnds } from './agreed-ends.ts'
 import { FactLog } from './fact-log.ts'
 import { LogStreams } from './log-streams.ts'
 import { NotifySockets } from './notify-sockets.ts'
@@ -66,6 +67,7 @@ export class Keeper {
   /** Of its own files, for whoever asks about the server. */
   readonly #warnings: string[] = []
   readonly #runs = new Map<string, Run>()
+  readonly #ends = new AgreedEnds()
   readonly #usedIds = new Set<string>()
   readonly #nonce = randomBytes(4).toString('hex')
   readonly #boot = bootId()
@@ -144,6 +146,7 @@ export class Keeper {
       this.#runs.set(entry.run, run)
       this.#rememberId(entry.run)
     }
+    this.#ends.add(this.#open())
   }
 
   /** Replaces the one who listens. */
@@ -171,13 +174,14 @@ export class Keeper {
     return handler(params)
   }
 
-  /** Ends every run; resolves when none is left. Nothing can be started any more. */
-  async endAll(timeoutMs: number): Promise<void> {
+  /** Ends every run, `asAgreed` at its start or `atOnce`; resolves when none is left. Nothing can be started any more. */
+  async endAll(how: 'asAgreed' | 'atOnce'): Promise<void> {
     this.#isStopping = true
     for (const run of this.#open()) {
       this.#notify.stopWatchdog(run.order.run)
-      run.end({ signal: 'SIGTERM', scope: 'group', timeoutMs })
+      if (how === 'atOnce') run.end({ signal: 'SIGTERM', scope: 'group', timeoutMs: 0 })
     }
+    this.#ends.add(this.#open())
     if (this.#open().length > 0) await new Promise<void>((resolve) => (this.#onEmptied = resolve))
   }
 
@@ -306,7 +310,9 @@ export class Keeper {
     const fact = this.#facts.add(run, body)
     if (body.type === 'emptied') this.#runsFile.remove(run)
     this.#listener?.onFact(fact)
-    if (body.type === 'emptied' && this.#open().length === 0) this.#onEmptied?.()
+    if (body.type !== 'emptied') return
+    this.#ends.advance()
+    if (this.#open().length === 0) this.#onEmptied?.()
   }
 
   #rememberId(id: string): void {

@@ -447,6 +447,39 @@ test('a keeper that was killed is followed by one that ends what is left, and te
   stranger.kill('SIGKILL')
 })
 
+test('a keeper that is told to end ends each service as was agreed, and what others need last', async () => {
+  await using installed = new Installed()
+  const { child } = await installed.keeper()
+  const link = await installed.link()
+  await link.request('hello', hello)
+  const says = (name: string, signal: string, slowly = ''): string =>
+    `trap '${slowly} echo ${name} >> ${installed.home}/ends; exit' ${signal}; echo up; while :; do sleep 0.05; done`
+  const agreed = { scope: 'group', timeoutMs: 8000 } as const
+  const orders = [
+    {
+      ...installed.order('db', says('db', 'INT')),
+      recovery: { ...agreed, signal: 'SIGINT', order: { of: 'p', depth: 0 } },
+    },
+    {
+      ...installed.order('web', says('web', 'USR1', 'sleep 0.5;')),
+      recovery: { ...agreed, signal: 'SIGUSR1', order: { of: 'p', depth: 1 } },
+    },
+    {
+      ...installed.order('deaf', "trap '' TERM; echo up; while :; do sleep 0.05; done"),
+      recovery: { signal: 'SIGTERM', scope: 'group', timeoutMs: 200 } as const,
+    },
+  ]
+  const grew = new Set<string>()
+  const areUp = new Promise<void>((resolve) => link.onGrew((stream) => grew.add(stream).size === 3 && resolve()))
+  for (const order of orders) expect(await link.request('spawn', order)).toMatchObject({ ok: true })
+  await areUp
+  const told = performance.now()
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+  expect(readFileSync(join(installed.home, 'ends'), 'utf8')).toBe('web\ndb\n')
+  expect(performance.now() - told).toBeLessThan(5000)
+})
+
 test('a keeper finds what was started in the instant in which its predecessor was killed', async () => {
   await using installed = new Installed()
   const { child } = await installed.keeper()

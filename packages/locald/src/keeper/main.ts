@@ -27,8 +27,6 @@ const reportDescriptor = 3
 /** The API's socket, of a daemon whose keeper was lost: who has connected to it goes on waiting. */
 const listenerDescriptor = 4
 
-/** For services when the keeper itself is told to end; a daemon that is alive knows better ones. */
-const endTimeoutMs = 10_000
 const daemonTimeoutMs = 5_000
 const lockPatienceMs = 1_000
 
@@ -141,7 +139,7 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
     if (ending !== null) return
     logger.log('info', 'The keeper was told to end')
     // The daemon must not see its services end: it would take that for crashes, and note that they failed.
-    ending = keeper.endAll(endTimeoutMs)
+    ending = keeper.endAll('asAgreed')
     daemon.stop(daemonTimeoutMs)
   }
   process.on('SIGHUP', () => {}) // the terminal it was started from has closed

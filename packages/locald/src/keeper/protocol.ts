@@ -17,7 +17,10 @@ export interface SpawnOrder {
   /** A terminal of this size, or null for two pipes and a stdin that stays open. */
   readonly tty: { readonly cols: number; readonly rows: number } | null
   readonly log: LogTarget
-  /** How a later keeper ends what is left of it, should this one be lost. Default: SIGTERM to the group, 10 s. */
+  /**
+   * How it is ended without a daemon: what is left of it by a later keeper, should this one be lost, and by a keeper that is told
+   * to end. Default: SIGTERM to the group, 10 s.
+   */
   readonly recovery?: RecoveryEnd
   /** Since protocol 2. The run is heard on a notify socket; the environment must name its address. */
   readonly notify?: NotifyOrder
@@ -51,7 +54,13 @@ export interface NotifyRefusal {
   readonly sender: Omit<NotifySender, 'verdict'>
 }
 
-export type RecoveryEnd = Pick<EndOrder, 'signal' | 'scope' | 'timeoutMs'>
+export interface RecoveryEnd extends Pick<EndOrder, 'signal' | 'scope' | 'timeoutMs'> {
+  /**
+   * Of the runs of one whole (a project), those with the greatest depth are ended first, the others when nothing is left of
+   * these. Default: at once. An earlier keeper passes it over.
+   */
+  readonly order?: { readonly of: string; readonly depth: number }
+}
 
 /** Where output goes. */
 export interface LogTarget {

@@ -31,7 +31,7 @@ export interface RunMarks {
 }
 
 /** What is remembered of the order that it was started by. */
-type RunOrder = Pick<SpawnOrder, 'run' | 'tag' | 'tty' | 'log'>
+type RunOrder = Pick<SpawnOrder, 'run' | 'tag' | 'tty' | 'log' | 'recovery'>
 
 interface Starting {
   readonly marker: string
@@ -88,7 +88,8 @@ export class Run {
   #ending: Ending | null = null
   #isPaused = false
 
-  private constructor(order: RunOrder, host: RunHost, origin: Origin) {
+  private constructor({ run, tag, tty, log, recovery }: RunOrder, host: RunHost, origin: Origin) {
+    const order = { run, tag, tty, log, ...(recovery === undefined ? {} : { recovery }) }
     this.order = order
     this.#host = host
     host.logs.hold(order.log)
@@ -132,13 +133,11 @@ export class Run {
     return run
   }
 
-  /** A run whose keeper was lost. All that can be done with it is to end what is `found` of it. */
+  /** A run whose keeper was lost. All that can be done with it is to end what is `found` of it, with `endAsAgreed`. */
   static lost(entry: RunEntry, found: readonly ProcessEntry[], host: RunHost): Run {
     const run = new Run({ ...entry, tty: null }, host, { ...entry, found: found.map(describe) })
     const left = found.length === 0 ? 'nothing of it was left' : `ending ${listed(run.#found ?? [])}`
     host.logs.record(entry.log, { type: 'run.lost', run: entry.run, text: `the keeper was lost; ${left}` })
-    const { signal, scope, timeoutMs } = entry.recovery ?? defaultRecovery
-    run.end({ signal: parseSignal(signal) ?? 'SIGTERM', scope, timeoutMs })
     host.reviewWithin(0)
     return run
   }
@@ -152,7 +151,7 @@ export class Run {
       startedAt: this.startedAt,
       tty: tty !== null,
       exited: this.#exit,
-      ending: this.#ending !== null && !this.#isEmptied,
+      ending: (this.#ending !== null || this.isLost) && !this.#isEmptied,
       ...(this.#found === null ? {} : { lost: { members: this.#found } }),
     }
   }
@@ -226,6 +225,12 @@ export class Run {
     }
     this.#killAfter(this.#ending, order.timeoutMs)
     if (isFirst && this.#ending.killing === null) this.#signalFirst(this.#ending)
+  }
+
+  /** Begins to end it with the signal, scope and time-out that it was started with. */
+  endAsAgreed(): void {
+    const { signal, scope, timeoutMs } = this.order.recovery ?? defaultRecovery
+    this.end({ signal: parseSignal(signal) ?? 'SIGTERM', scope, timeoutMs })
   }
 
   /** It asks for more time to end: what is left of it is not killed earlier than in so many milliseconds. */
