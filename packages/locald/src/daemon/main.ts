@@ -16,6 +16,7 @@ import { connectKeeper } from '../keeper/client.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import { containerNotifyPath, notifyAddress } from '../keeper/notify-address.ts'
 import type { Fact } from '../keeper/protocol.ts'
+import { LogBound } from '../lib/bounded-log.ts'
 import { listenersVariable, parseListeners } from '../lib/inherited-listener.ts'
 import { installationFor } from '../lib/installation.ts'
 import { bootId } from '../lib/boot-id.ts'
@@ -79,7 +80,8 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   const keeperLosses = env[lossesVariable]
   delete process.env[listenersVariable]
   delete process.env[lossesVariable]
-  const logger = createLogger((line) => appendToLog(installation.daemonLog, line))
+  const logBound = new LogBound(installation.daemonLog)
+  const logger = createLogger((line) => appendToLog(installation.daemonLog, line, logBound))
   const fail = (error: unknown): never => {
     logger.log('error', 'Unexpected error; services run on, the next daemon takes over', { error })
     return exit(70)
@@ -371,9 +373,10 @@ function waitFor(ms: number): void {
 }
 
 /** A full disk costs lines of the log, and no daemon. */
-function appendToLog(path: string, line: string): void {
+function appendToLog(path: string, line: string, bound: LogBound): void {
   try {
     appendFileSync(path, line, { mode: 0o600 })
+    bound.added(line.length)
   } catch {
     // nowhere is left to tell it
   }

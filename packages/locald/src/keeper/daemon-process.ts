@@ -1,9 +1,10 @@
 // Keeps one daemon running: starts it, and starts it again when it has ended.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import type { ChildProcess } from 'node:child_process'
-import { isErrno } from '../lib/errno.ts'
+import { writeFileAtomicSync } from '../lib/atomic-file.ts'
+import { readEnd, shortenLog } from '../lib/bounded-log.ts'
 import { listenersText, listenersVariable } from '../lib/inherited-listener.ts'
 import type { InheritedListener } from '../lib/inherited-listener.ts'
 import type { Logger } from '../lib/logger.ts'
@@ -43,7 +44,6 @@ const crashWindowMs = 60_000
 const mostCrashes = 5
 /** A daemon that ended within that time may not have come to serve anybody. */
 const startMs = 500
-const logBytes = 8 * 1024 * 1024
 /**
  * The daemon is idle nearly always: V8 is not to wake four threads for each of its small collections, nor to collect because
  * nothing happens. (With most other options, V8 compiles all of Node's own modules anew at each start.) A Node that does not know
@@ -156,7 +156,7 @@ export class DaemonProcess {
 
   #spawn(): ChildProcess {
     const { log, logger } = this.#options
-    rotate(log)
+    shortenLog(log)
     const output = openSync(log, 'a', 0o600)
     try {
       const inherited = this.#options.listeners()
@@ -207,7 +207,7 @@ export class DaemonProcess {
     }
     logger.log('error', 'The daemon ended too often and is not started again', { ...note })
     try {
-      writeFileSync(crashLoopFile, `${JSON.stringify(note)}\n`, { mode: 0o600 })
+      writeFileAtomicSync(crashLoopFile, `${JSON.stringify(note)}\n`)
     } catch (error) {
       logger.log('error', 'Cannot note the crash loop', { error })
     }
@@ -215,18 +215,9 @@ export class DaemonProcess {
   }
 }
 
-/** One older file is kept. */
-function rotate(log: string): void {
-  try {
-    if (statSync(log).size > logBytes) renameSync(log, `${log}.1`)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-  }
-}
-
 function lastLines(log: string): readonly string[] {
   try {
-    return readFileSync(log).subarray(-quotedBytes).toString('utf8').trimEnd().split('\n').slice(-quotedLines)
+    return readEnd(log, quotedBytes).trimEnd().split('\n').slice(-quotedLines)
   } catch {
     return [] // there is no log to quote
   }

@@ -12,12 +12,13 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   watch,
   writeFileSync,
 } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -81,8 +82,11 @@ class Installed implements AsyncDisposable {
   readonly #keepers: ChildProcess[] = []
   readonly #links: KeeperLink[] = []
 
+  /** `log` may be below its home. */
   constructor(log = '/dev/null') {
-    this.#log = openSync(log, 'a')
+    const path = resolve(this.home, log)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    this.#log = openSync(path, 'a', 0o600)
   }
 
   get socketPath(): string {
@@ -519,6 +523,18 @@ test('identities of another boot mean nothing', async () => {
   expect(await next.request('hello', hello)).toMatchObject({ runs: [] })
   expect(isAlive(pid)).toBe(true)
   process.kill(-pid, 'SIGKILL')
+})
+
+test('the log of a keeper stays small, with what came before beside it', async () => {
+  await using installed = new Installed('state/keeper.log')
+  const log = join(installed.home, 'state/keeper.log')
+  truncateSync(log, 9 * 1024 * 1024)
+  const { child } = await installed.keeper()
+  expect(statSync(`${log}.1`).size).toBeGreaterThan(8 * 1024 * 1024)
+  expect(statSync(log).size).toBeLessThan(100_000)
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+  expect(readFileSync(log, 'utf8').trimEnd().split('\n').at(-1)).toContain('The keeper ends')
 })
 
 test.runIf(existsSync('/dev/full'))('a log on a full disk does not end the keeper', async () => {

@@ -1,7 +1,8 @@
 // The keeper as a process: takes the place of the one keeper, starts the daemon, and goes on whatever happens.
-import { closeSync, existsSync, fstatSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { LocaldError } from '@locald/protocol'
+import { LogBound } from '../lib/bounded-log.ts'
 import { readLockNote, tryFileLock } from '../lib/file-lock.ts'
 import { listenersVariable, parseListeners } from '../lib/inherited-listener.ts'
 import { installationFor } from '../lib/installation.ts'
@@ -68,7 +69,7 @@ export function runKeeper(options: KeeperProcessOptions): void {
     tell(report, 'ready')
   } catch (error) {
     const known = error instanceof LocaldError ? error : new LocaldError('internal', String(error), { cause: error })
-    createLogger(writeToLog).log('error', 'The keeper could not start', { error })
+    createLogger((line) => writeToLog(line, null)).log('error', 'The keeper could not start', { error })
     tell(report, `error ${JSON.stringify({ code: known.code, message: known.message, hint: known.hint })}`)
     options.exit(1)
   }
@@ -81,7 +82,8 @@ interface Inherited {
 }
 
 function keep(installation: Installation, lock: FileLock, options: KeeperProcessOptions, inherited: Inherited): void {
-  const logger = createLogger(writeToLog)
+  const bound = isSameFile(2, installation.keeperLog) ? new LogBound(installation.keeperLog) : null
+  const logger = createLogger((line) => writeToLog(line, bound))
   surviveErrors(logger)
   // The daemon must come to the same paths from another working directory.
   const home = options.env['LOCALD_HOME']
@@ -152,11 +154,21 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
 }
 
 /** The standard error is the log. A full disk costs lines of it: an exception here would end every service. */
-function writeToLog(line: string): void {
+function writeToLog(line: string, bound: LogBound | null): void {
   try {
-    writeSync(2, line)
+    bound?.added(writeSync(2, line))
   } catch {
     // nowhere is left to tell it
+  }
+}
+
+/** Where somebody else has the standard error, the length of the file is theirs. */
+function isSameFile(fd: number, path: string): boolean {
+  try {
+    const [open, named] = [fstatSync(fd), statSync(path)]
+    return open.ino === named.ino && open.dev === named.dev
+  } catch {
+    return false
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { writeFileAtomic } from './atomic-file.ts'
+import { writeFileAtomic, writeFileAtomicSync } from './atomic-file.ts'
 
 let dir = ''
 beforeEach(async () => {
@@ -26,4 +26,15 @@ test('writeFileAtomic() keeps the old file and cleans up when it fails', async (
   await mkdir(join(path, 'full'), { recursive: true })
   await expect(writeFileAtomic(path, 'new')).rejects.toThrow()
   expect(await readdir(dir)).toEqual(['taken'])
+})
+
+test('writeFileAtomicSync() does the same in one step', async () => {
+  const path = join(dir, 'state.json')
+  await writeFile(path, 'old', { mode: 0o644 })
+  writeFileAtomicSync(path, 'new')
+  expect(await readFile(path, 'utf8')).toBe('new')
+  expect((await stat(path)).mode & 0o777).toBe(0o600)
+  await mkdir(join(dir, 'taken/full'), { recursive: true })
+  expect(() => writeFileAtomicSync(join(dir, 'taken'), 'new')).toThrow('EISDIR')
+  expect((await readdir(dir)).sort()).toEqual(['state.json', 'taken'])
 })
