@@ -1,18 +1,21 @@
 // Host names of what locald does not run: a port of this machine each, kept over restarts.
-import { readFileSync } from 'node:fs'
 import { LocaldError } from '@locald/protocol'
 import { writeFileAtomic } from '../lib/atomic-file.ts'
 import { isHostName, isOwnHost } from '../lib/host-name.ts'
+import { isRecord, readStateFile } from '../lib/state-file.ts'
+import type { OnDamaged } from '../lib/state-file.ts'
+
+const version = 1
 
 export class Aliases {
   readonly #file: string
   readonly #onChange: () => void
   #ports: ReadonlyMap<string, number>
 
-  constructor(file: string, onChange: () => void) {
+  constructor(file: string, onChange: () => void, onDamaged: OnDamaged) {
     this.#file = file
     this.#onChange = onChange
-    this.#ports = readAliases(file)
+    this.#ports = readStateFile(file, parseAliases, onDamaged) ?? new Map()
   }
 
   /** Ports by host. */
@@ -44,21 +47,17 @@ export class Aliases {
   }
 
   async #store(ports: ReadonlyMap<string, number>): Promise<void> {
-    await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, ports: Object.fromEntries(ports) })}\n`)
+    await writeFileAtomic(this.#file, `${JSON.stringify({ version, ports: Object.fromEntries(ports) })}\n`)
     this.#ports = ports
     this.#onChange()
   }
 }
 
-function readAliases(file: string): ReadonlyMap<string, number> {
-  try {
-    const stored: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const ports = typeof stored === 'object' && stored !== null && 'ports' in stored ? stored.ports : null
-    const entries = typeof ports === 'object' && ports !== null ? Object.entries(ports) : []
-    return new Map(entries.filter((entry): entry is [string, number] => isHostName(entry[0]) && isPort(entry[1])))
-  } catch {
-    return new Map() // there never were any
-  }
+function parseAliases(stored: unknown): ReadonlyMap<string, number> | null {
+  if (!isRecord(stored) || stored['version'] !== version || !isRecord(stored['ports'])) return null
+  const entries = Object.entries(stored['ports'])
+  const known = entries.filter((entry): entry is [string, number] => isHostName(entry[0]) && isPort(entry[1]))
+  return known.length === entries.length ? new Map(known) : null
 }
 
 function isPort(value: unknown): boolean {

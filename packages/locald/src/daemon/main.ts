@@ -144,8 +144,9 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
       return runLines({ ...source, unwritten }, number, { signal, onGrew })
     },
   }
-  const engines = new KnownEngines(installation.engines, (error) => {
-    logger.log('warn', 'Cannot note which engine is used', { error })
+  const engines = new KnownEngines(installation.engines, {
+    onDamaged: onTrouble,
+    onUnwritten: (error) => logger.log('warn', 'Cannot note which engine is used', { error }),
   })
   const containers: DockerRunner = createContainers({
     installation: installation.state,
@@ -164,12 +165,13 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     trustFile: installation.trustFile,
     onChange: () => look(),
   })
-  const aliases = new Aliases(installation.aliases, () => look())
+  const aliases = new Aliases(installation.aliases, () => look(), onTrouble)
   const names = new PublicNames({
     state,
     aliases: () => aliases.ports,
     ports,
     file: installation.hostHolders,
+    onDamaged: onTrouble,
     lookups,
     isTrusted: (host) => trust.isTrusted(host),
     logger,

@@ -28,6 +28,7 @@ function controlOf(program: string): ProxyControl {
       state,
       ports: null,
       file: join(directory, 'names.json'),
+      onDamaged: nothing,
       lookups: new NameLookups(nothing),
       isTrusted: () => false,
       logger,

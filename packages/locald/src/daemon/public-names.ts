@@ -1,7 +1,8 @@
 // The names under which services are reached: who has which, which of them work now, and what has to be said about it.
-import { readFileSync } from 'node:fs'
 import type { AliasEntry, NameEntry } from '@locald/protocol'
 import { writeFileAtomic } from '../lib/atomic-file.ts'
+import { isRecord, readStateFile } from '../lib/state-file.ts'
+import type { OnDamaged } from '../lib/state-file.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { Plan } from '../plan/plan.ts'
 import { isActive } from '../supervisor/instance.ts'
@@ -18,6 +19,7 @@ export interface PublicNamesOptions {
   readonly ports: ProxyPorts | null
   /** Remembers who has names that several projects want. */
   readonly file: string
+  readonly onDamaged: OnDamaged
   readonly lookups: NameLookups
   /** Whether https works for that name. */
   readonly isTrusted: (host: string) => boolean
@@ -38,7 +40,7 @@ export class PublicNames {
 
   constructor(options: PublicNamesOptions) {
     this.#options = options
-    this.#holders = readHolders(options.file)
+    this.#holders = readStateFile(options.file, parseHolders, options.onDamaged) ?? new Map<string, string>()
     this.#stored = JSON.stringify(Object.fromEntries(this.#holders))
   }
 
@@ -203,12 +205,9 @@ function isSameClaim(one: Claim, other: Claim | undefined): boolean {
   return one.plan.id === other.plan.id && one.plan.hosts === other.plan.hosts
 }
 
-function readHolders(file: string): HostHolders {
-  try {
-    const stored: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const object = typeof stored === 'object' && stored !== null ? stored : {}
-    return new Map(Object.entries(object).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
-  } catch {
-    return new Map() // nobody contests anything
-  }
+function parseHolders(stored: unknown): HostHolders | null {
+  if (!isRecord(stored)) return null
+  const entries = Object.entries(stored)
+  const known = entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+  return known.length === entries.length ? new Map(known) : null
 }

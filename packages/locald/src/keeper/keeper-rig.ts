@@ -4,7 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { headerBytes, readFrameHeader, segmentNames } from '../lib/segment-format.ts'
+import { FileReports } from './file-reports.ts'
 import { Keeper } from './keeper.ts'
+import type { Logger } from '../lib/logger.ts'
 import type { FrameKind, FrameStream } from '../lib/segment-format.ts'
 import type { Fact, LogTarget, SpawnOrder, SpawnResult } from './protocol.ts'
 
@@ -46,14 +48,16 @@ export class KeeperRig implements AsyncDisposable {
 
   constructor() {
     this.#events.setMaxListeners(0)
+    const logger: Logger = {
+      log: (level, msg, fields) => {
+        if (level === 'error') this.errors.push({ msg, ...fields })
+      },
+    }
     this.keeper = new Keeper({
       logs: join(this.directory, 'logs'),
       runsFile: join(this.directory, 'runs.jsonl'),
-      logger: {
-        log: (level, msg, fields) => {
-          if (level === 'error') this.errors.push({ msg, ...fields })
-        },
-      },
+      logger,
+      files: new FileReports(logger),
       onShutdown: () => {},
       isOwnChild: () => false,
     })

@@ -7,6 +7,7 @@ import { parseSignal } from '../lib/signals.ts'
 import { version } from '../lib/version.ts'
 import { AgreedEnds } from './agreed-ends.ts'
 import { FactLog } from './fact-log.ts'
+import type { FileReports } from './file-reports.ts'
 import { LogStreams } from './log-streams.ts'
 import { NotifySockets } from './notify-sockets.ts'
 import { keeperProtocol } from './protocol.ts'
@@ -27,6 +28,7 @@ export interface KeeperOptions {
   /** Where it remembers what runs. */
   readonly runsFile: string
   readonly logger: Logger
+  readonly files: FileReports
   /** The daemon asked for an end, and nothing was running; or for a new daemon, of that program. */
   readonly onShutdown: (kind: 'stop' | 'restart', program?: string) => void
   /** A child of this process that is not a run: the daemon. */
@@ -64,8 +66,6 @@ export class Keeper {
   readonly #logs: LogStreams
   readonly #facts = new FactLog()
   readonly #runsFile: RunsFile
-  /** Of its own files, for whoever asks about the server. */
-  readonly #warnings: string[] = []
   readonly #runs = new Map<string, Run>()
   readonly #ends = new AgreedEnds()
   readonly #usedIds = new Set<string>()
@@ -111,10 +111,7 @@ export class Keeper {
       onTrouble: (trouble) => this.#listener?.onTrouble(trouble),
     })
     this.#runsFile = new RunsFile(options.runsFile, {
-      onDamaged: (message, error) => {
-        options.logger.log('warn', message, { error })
-        this.#warnings.push(message)
-      },
+      onDamaged: options.files.onDamaged,
       onUnwritten: (error) => options.logger.log('error', 'Cannot remember what runs', { error }),
     })
     this.#isSubreaper = becomeSubreaper()
@@ -197,6 +194,7 @@ export class Keeper {
 
   #hello({ ack }: KeeperOperations['hello']['params']): KeeperOperations['hello']['result'] {
     this.#acknowledge(ack)
+    const { warnings } = this.#options.files
     return {
       protocol: keeperProtocol,
       version,
@@ -204,7 +202,7 @@ export class Keeper {
       startedAt: this.#startedAt,
       runs: this.#infos(),
       troubles: this.#logs.troubles,
-      ...(this.#warnings.length === 0 ? {} : { warnings: this.#warnings }),
+      ...(warnings.length === 0 ? {} : { warnings }),
     }
   }
 

@@ -13,6 +13,7 @@ import { markerVariable } from '../lib/process-source.ts'
 import { startTimeOf } from '../lib/process-tree.ts'
 import { listenUnixSocket, socketPathLimit } from '../lib/unix-socket.ts'
 import { DaemonProcess } from './daemon-process.ts'
+import { FileReports } from './file-reports.ts'
 import { Keeper } from './keeper.ts'
 import { removeNotifyFiles } from './notify-address.ts'
 import { ProxyListeners } from './proxy-listeners.ts'
@@ -99,7 +100,9 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
     unlinkSync(installation.apiSocket)
     api = null
   }
-  const proxy = new ProxyListeners({ file: installation.proxyPorts, env: options.env, logger })
+  const files = new FileReports(logger)
+  const { onDamaged } = files
+  const proxy = new ProxyListeners({ file: installation.proxyPorts, env: options.env, logger, onDamaged })
   proxy.adopt(inherited.proxy)
   const closeAll = (): void => {
     proxy.close()
@@ -117,6 +120,7 @@ function keep(installation: Installation, lock: FileLock, options: KeeperProcess
     logs: installation.logs,
     runsFile: join(installation.state, 'runs.jsonl'),
     logger,
+    files,
     isOwnChild: (pid) => pid === daemon.pid,
     onShutdown: (kind, program) => {
       if (program !== undefined) daemon.use(program)

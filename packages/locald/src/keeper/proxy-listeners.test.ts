@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,7 @@ afterEach(() => {
 })
 
 const logged: string[] = []
+const damaged: string[] = []
 const logger = {
   log: (_level: string, message: string, fields?: object) => void logged.push(`${message} ${JSON.stringify(fields)}`),
 }
@@ -42,7 +43,7 @@ function listeners(
   ports: ReturnType<typeof freePorts>,
   env: Readonly<Record<string, string | undefined>> = {},
 ): { readonly portsOf: (tls: boolean) => readonly number[]; readonly owner: ProxyListeners } {
-  const owner = new ProxyListeners({ file: file(), env, logger, ports })
+  const owner = new ProxyListeners({ file: file(), env, logger, ports, onDamaged: (message) => damaged.push(message) })
   open.push(owner)
   const portsOf = (tls: boolean): readonly number[] => [
     ...new Set(owner.ensure().flatMap((listener) => (listener.tls === tls ? [listener.port] : []))),
@@ -146,17 +147,45 @@ test('what an earlier keeper opened is taken over, and nothing opened besides', 
   const ports = freePorts()
   const { owner } = listeners(ports)
   const inherited = owner.ensure()
-  const next = new ProxyListeners({ file: file(), env: {}, logger, ports })
+  const next = new ProxyListeners({
+    file: file(),
+    env: {},
+    logger,
+    ports,
+    onDamaged: (message) => damaged.push(message),
+  })
   next.adopt(inherited)
   expect(next.ensure()).toEqual(inherited)
 })
 
-test('a damaged file of choices is as good as none', () => {
+test('a damaged file of choices is set aside and is as good as none', () => {
   const ports = freePorts()
-  for (const text of ['', '{', '[]', 'null', '{"https":"8443"}', '{"https":99999}']) {
+  const texts = ['', '{', '[]', 'null', '{"https":"8443"}', '{"https":99999}', '{"version":2,"https":8443}']
+  for (const text of texts) {
     writeFileSync(file(), text)
+    damaged.length = 0
     const { portsOf, owner } = listeners(ports)
+    expect(damaged).toEqual([expect.stringContaining('"ports.json" was damaged, or is of another version')])
     expect(portsOf(true)).toEqual([ports.https.usual])
     owner.close()
   }
+})
+
+test('the choice of an earlier version, which had no number, still holds', async () => {
+  const ports = freePorts()
+  const other = await taken(ports.https.usual)
+  const kept = listenLoopback(0)
+  closeListener(kept)
+  writeFileSync(file(), JSON.stringify({ https: kept.port }))
+  expect(listeners(ports).portsOf(true)).toEqual([kept.port])
+  await free(other)
+})
+
+test('the choice is written with its version and as a whole', async () => {
+  const ports = freePorts()
+  const other = await taken(ports.https.usual)
+  expect(listeners(ports).portsOf(true)).toEqual([ports.https.first])
+  expect(JSON.parse(readFileSync(file(), 'utf8'))).toEqual({ version: 1, https: ports.https.first })
+  expect(readdirSync(dir)).toEqual(['ports.json'])
+  await free(other)
 })

@@ -1,11 +1,14 @@
 // The sockets that the proxy accepts from: opened here, so that a daemon that is replaced refuses nobody. Which ports they are
 // on is described in docs/ports.md.
-import { closeSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
+import { writeFileAtomicSync } from '../lib/atomic-file.ts'
 import { isBlockedPort } from '../lib/blocked-ports.ts'
 import { isErrno } from '../lib/errno.ts'
 import type { InheritedListener } from '../lib/inherited-listener.ts'
 import type { Logger } from '../lib/logger.ts'
 import { listenLoopback } from '../lib/loopback-listener.ts'
+import { isRecord, readStateFile } from '../lib/state-file.ts'
+import type { OnDamaged } from '../lib/state-file.ts'
 
 export interface ProxyListenersOptions {
   /** Where the choice of a port is kept. */
@@ -13,6 +16,8 @@ export interface ProxyListenersOptions {
   /** `LOCALD_HTTPS_PORT` and `LOCALD_HTTP_PORT` fix a port; 0 is any that is free. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly logger: Logger
+  /** The choice that was kept could not be read. */
+  readonly onDamaged: OnDamaged
   /** What to try on each scheme. Default: 443 and 8443, 80 and 8080. */
   readonly ports?: Readonly<Record<Scheme['key'], PortWishes>>
 }
@@ -40,6 +45,8 @@ const schemes: readonly Scheme[] = [
 /** Ports that are tried one after the other. */
 const mostCandidates = 1000
 
+const version = 1
+
 type Kept = Partial<Record<Scheme['key'], number>>
 
 export class ProxyListeners {
@@ -50,7 +57,7 @@ export class ProxyListeners {
 
   constructor(options: ProxyListenersOptions) {
     this.#options = options
-    this.#kept = readKept(options.file)
+    this.#kept = readStateFile(options.file, parseKept, options.onDamaged) ?? {}
   }
 
   /** Takes over what an earlier keeper has opened. */
@@ -127,8 +134,7 @@ export class ProxyListeners {
     if (port === undefined || this.#kept[key] === port) return
     this.#kept = { ...this.#kept, [key]: port }
     try {
-      // One that a crash leaves half written is as good as none.
-      writeFileSync(this.#options.file, `${JSON.stringify(this.#kept)}\n`, { mode: 0o600 })
+      writeFileAtomicSync(this.#options.file, `${JSON.stringify({ version, ...this.#kept })}\n`)
     } catch (error) {
       this.#options.logger.log('warn', 'Cannot keep the choice of a port', { error })
     }
@@ -149,14 +155,15 @@ function isRefusal(error: unknown): boolean {
   return isErrno(error, 'EADDRINUSE', 'EACCES')
 }
 
-function readKept(file: string): Kept {
-  try {
-    const kept: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const object = typeof kept === 'object' && kept !== null ? kept : {}
-    return Object.fromEntries(
-      Object.entries(object).filter(([, port]) => Number.isInteger(port) && port > 0 && port <= 65_535),
-    )
-  } catch {
-    return {} // the first time
+function parseKept(stored: unknown): Kept | null {
+  // The first version had no number.
+  if (!isRecord(stored) || (stored['version'] ?? version) !== version) return null
+  const kept: Kept = {}
+  for (const { key } of schemes) {
+    const port = stored[key]
+    if (port === undefined) continue
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) return null
+    kept[key] = port
   }
+  return kept
 }

@@ -16,12 +16,11 @@ export function shortenLog(path: string, bytes: number = logBytes): void {
   try {
     if (statSync(path).size <= bytes) return
     copyFileSync(path, older(path))
+    truncateSync(path)
   } catch (error) {
     // Part of a copy is worth nothing. And who would be told of it writes to this log.
     if (!isErrno(error, 'ENOENT')) rmSync(older(path), { force: true })
-    return
   }
-  truncateSync(path)
 }
 
 function older(path: string): string {
