@@ -77,6 +77,8 @@ export class DockerRunner implements ContainerRunner, Disposable {
   readonly #awaited = new Map<string, () => void>()
   readonly #gateway: HostGateway
   readonly #terminalListeners = new Set<() => void>()
+  /** What runs at engines that have not told it yet. */
+  readonly #unheard = new Map<string, Promise<readonly FoundContainer[]>>()
   #isSweeping = false
 
   constructor(options: DockerRunnerOptions) {
@@ -150,29 +152,51 @@ export class DockerRunner implements ContainerRunner, Disposable {
     })
   }
 
-  /** What runs at these engines. An engine that does not answer soon has nothing, for now. */
+  /**
+   * What runs at these engines. Of an engine that does not answer soon nothing is known for now, and nothing is removed there before
+   * `sweep` has told of it.
+   */
   async found(engines: readonly EngineAddress[]): Promise<readonly FoundContainer[]> {
-    const lists = engines.map(async (address): Promise<readonly FoundContainer[]> => {
-      const { engine } = await this.#connect(address)
-      const containers = await this.#ownContainers(engine, false)
-      return await Promise.all(
-        containers.map(async ({ Id }) => foundContainer(await engine.getContainer(Id).inspect(), address)),
-      )
+    const known = engines.map(async (address) => {
+      const running = this.#runningAt(address)
+      this.#unheard.set(keyOf(address), running)
+      const patience = sleep(patienceMs, null, { ref: false })
+      const heard = await Promise.race([running, patience]).catch(() => null)
+      if (heard !== null) this.#unheard.delete(keyOf(address))
+      return heard ?? []
     })
-    const patience = sleep(patienceMs, [], { ref: false })
-    const known = lists.map((list) => Promise.race([list, patience]).catch(() => []))
     return (await Promise.all(known)).flat()
   }
 
-  /** From now on what no run owns is removed, at these engines and at every other that is used. */
-  sweep(engines: readonly EngineAddress[]): void {
+  async #runningAt(address: EngineAddress): Promise<readonly FoundContainer[]> {
+    const { engine } = await this.#connect(address)
+    const inspected = (await this.#ownContainers(engine, false)).map(async ({ Id }) => {
+      const info = await engine.getContainer(Id).inspect().catch(unlessGone)
+      return info === null ? [] : [await foundContainer(info, address)]
+    })
+    return (await Promise.all(inspected)).flat()
+  }
+
+  /**
+   * From now on what no run owns is removed, at these engines and at every other that is used. `adopt` hears first of what `found` did
+   * not hear of in time; at an engine that never told nothing is removed.
+   */
+  sweep(engines: readonly EngineAddress[], adopt: (late: readonly FoundContainer[]) => Promise<void>): void {
     this.#isSweeping = true
     for (const address of engines) {
-      this.#connect(address).then(
-        (connection) => this.#sweep(connection),
-        (error: unknown) => this.#options.logger.log('warn', 'Cannot open an engine', { address, error }),
-      )
+      this.#sweepAt(address, adopt).catch((error: unknown) => {
+        this.#options.logger.log('warn', 'Cannot look for containers that are left', { address, error })
+      })
     }
+  }
+
+  async #sweepAt(address: EngineAddress, adopt: (late: readonly FoundContainer[]) => Promise<void>): Promise<void> {
+    const late = this.#unheard.get(keyOf(address))
+    if (late !== undefined) {
+      await adopt(await late)
+      this.#unheard.delete(keyOf(address))
+    }
+    await this.#sweep(await this.#connect(address))
   }
 
   /** How its health is found out. Rejects when the engine does not answer. */
@@ -226,6 +250,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
 
   async #sweep({ engine, address }: EngineConnection): Promise<void> {
     const { logger, knownRuns } = this.#options
+    if (this.#unheard.has(keyOf(address))) return
     try {
       const found = await this.#ownContainers(engine, true)
       const known = knownRuns()
@@ -296,6 +321,12 @@ export class DockerRunner implements ContainerRunner, Disposable {
     this.#options.notify.close(run)
     attended.container.connection.unlisten(attended.listener)
   }
+}
+
+/** Null for what is gone by now. */
+function unlessGone(error: unknown): null {
+  if (statusOf(error) === 404) return null
+  throw error
 }
 
 function keyOf({ url, certificates }: EngineAddress): string {

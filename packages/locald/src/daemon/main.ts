@@ -8,6 +8,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { LocaldEvent } from '@locald/protocol'
 import { createApi } from '../api/api-app.ts'
 import { Journal } from '../events/journal.ts'
+import type { FoundContainer } from '../container/container-order.ts'
 import type { DockerRunner } from '../container/docker-runner.ts'
 import { ListenerWatch } from '../health/listener-watch.ts'
 import type { HealthDependencies } from '../health/monitor.ts'
@@ -32,6 +33,7 @@ import type { Change, StoredState, SupervisorState } from '../supervisor/state.t
 import { Supervisor } from '../supervisor/supervisor.ts'
 import type { NewEvent } from '../supervisor/supervisor-dependencies.ts'
 import { findAdoptions } from './adoption.ts'
+import type { Candidate } from './adoption.ts'
 import { Aliases } from './aliases.ts'
 import { Catalog } from './catalog.ts'
 import { collectWhenQuiet } from './collect-when-quiet.ts'
@@ -258,7 +260,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
   // With a journal they are known, and whether they still run is asked in the background.
   const found = state.projects.size === 0 ? await containers.found(engines.all) : []
-  const candidates = [...hello.runs, ...found.map((each) => ({ ...each, identity: null, exited: null }))]
+  const candidates = [...hello.runs, ...found.map(asCandidate)]
   const adopted = await findAdoptions(candidates, state, catalog, logger)
   const isStopped = existsSync(installation.stoppedMark)
   early.deliver((facts) => {
@@ -270,7 +272,9 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     strays.fact(fact)
     supervisor.fact(fact)
   })
-  containers.sweep(engines.all)
+  containers.sweep(engines.all, async (late) => {
+    supervisor.adopt(await findAdoptions(late.map(asCandidate), state, catalog, logger))
+  })
   look = followNames({ journal, names, lookups, trust, supervisor, refresh: () => proxy?.refresh() })
   const idle = new IdleTimer({
     isBusy: () => supervisor.isBusy || aliases.ports.size > 0,
@@ -327,6 +331,10 @@ function loginOf(own: Readonly<Record<string, string>>): Login {
   const { username, shell, homedir: home } = userInfo()
   const session = Object.fromEntries(Object.entries(own).filter(([name]) => ofTheSession.test(name)))
   return { user: username, shell, home, session }
+}
+
+function asCandidate(container: FoundContainer): Candidate {
+  return { ...container, identity: null, exited: null }
 }
 
 /** Why there is no proxy, and what to do about it. */

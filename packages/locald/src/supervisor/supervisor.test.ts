@@ -770,6 +770,31 @@ describe('containers that no journal knows', () => {
   })
 })
 
+describe('containers that are found late', () => {
+  test('are adopted, unless something has run in their place since', async () => {
+    const container = { image: 'redis', ports: [], volumes: [] }
+    const plan = world.plan({ web: { container }, api: { container } })
+    const hash = plan.services[0]?.hash
+    const engine = { url: 'unix:///var/run/docker.sock', certificates: null }
+    const adoption = (key: string): Adoption => {
+      const identity = { engine, id: key, name: key, pid: null }
+      const info = { run: `found ${key}`, tag: { hash }, startedAt: 900_000, identity: null, container: identity }
+      return { plan, runs: [{ key, number: 3, info }] }
+    }
+    await world.loseJournal([])
+    world.supervisor.register(plan)
+    world.supervisor.adopt([adoption('web.1')])
+    await world.settle()
+    expect(world.news()).toEqual(['adopt container found web.1'])
+    expect(world.states()).toEqual({ 'web.1': 'starting', 'api.1': 'stopped' })
+    await world.up(plan, { services: ['api'] })
+    expect(world.news()).toEqual(['spawn api.1'])
+    world.supervisor.adopt([adoption('api.1')])
+    await world.settle()
+    expect(world.news()).toEqual([])
+  })
+})
+
 describe('a schedule', () => {
   const hourly = { ...task, schedule: '@hourly' }
   const hour = 3_600_000

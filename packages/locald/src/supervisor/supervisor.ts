@@ -24,7 +24,7 @@ import { Runs } from './runs.ts'
 import type { SupervisorState } from './state.ts'
 import type { NewEvent, SupervisorDependencies } from './supervisor-dependencies.ts'
 import { TakeOver } from './take-over.ts'
-import type { Resumption } from './take-over.ts'
+import type { Adoption, Resumption } from './take-over.ts'
 
 export interface UpRequest {
   readonly order: string
@@ -58,6 +58,7 @@ export class Supervisor implements Disposable {
   readonly #foreground: ForegroundStarts
   readonly #orders: Orders
   readonly #facts: Facts
+  readonly #takeOver: TakeOver
 
   constructor(state: SupervisorState, deps: SupervisorDependencies) {
     const records = new Records(state, deps)
@@ -90,6 +91,7 @@ export class Supervisor implements Disposable {
     this.#foreground = foreground
     this.#orders = orders
     this.#facts = new Facts(records, deps, { machines, attendance, inBackground })
+    this.#takeOver = new TakeOver(records, deps, { machines, runs, attendance, facts: this.#facts, foreground, orders })
   }
 
   get state(): SupervisorState {
@@ -106,14 +108,12 @@ export class Supervisor implements Disposable {
    * no record knows, which are being ended.
    */
   resume(hello: KeeperHello, resumption: Partial<Resumption> = {}): readonly RunInfo[] {
-    return new TakeOver(this.#records, this.#deps, {
-      machines: this.#machines,
-      runs: this.#runs,
-      attendance: this.#attendance,
-      facts: this.#facts,
-      foreground: this.#foreground,
-      orders: this.#orders,
-    }).resume(hello, resumption)
+    return this.#takeOver.resume(hello, resumption)
+  }
+
+  /** Containers that were found later than that; where something has run since they are left alone. */
+  adopt(adoptions: readonly Adoption[]): void {
+    this.#takeOver.adoptLate(adoptions)
   }
 
   /** Facts of the keeper, in order; those already applied are passed over. */

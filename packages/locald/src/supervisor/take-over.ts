@@ -55,7 +55,6 @@ interface TakeOverParts {
   readonly orders: Orders
 }
 
-/** Used once, before any order. */
 export class TakeOver {
   readonly #records: Records
   readonly #deps: Pick<SupervisorDependencies, 'containers' | 'logOf'>
@@ -83,6 +82,24 @@ export class TakeOver {
     const strays = hello.runs.filter(({ run }) => this.#records.slotOf(run) === null)
     for (const run of strays) if (run.lost === undefined) runs.endStray(run)
     return strays
+  }
+
+  /** Containers that were found after that, but for those in whose place something has run since. */
+  adoptLate(adoptions: readonly Adoption[]): void {
+    const { machines } = this.#parts
+    this.#records.atomically(() => {
+      for (const { plan, runs } of adoptions) {
+        const project = plan.id
+        const isVacant = (key: string): boolean => (this.#records.instance({ project, key })?.memory.runs ?? 0) === 0
+        const vacant = runs.filter(({ key }) => isVacant(key))
+        machines.atOnce(project, () => {
+          this.#adopt({ plan, runs: vacant })
+          for (const { key, info } of vacant) {
+            if (this.#records.slotOf(info.run) !== null) this.#resumeInstance({ project, key }, new Map())
+          }
+        })
+      }
+    })
   }
 
   #learn(hello: KeeperHello, resumption: Partial<Resumption>): void {
