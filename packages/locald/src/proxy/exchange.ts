@@ -6,7 +6,7 @@ import { chunkOf, fieldLines, lastChunk } from './chunked-scanner.ts'
 import type { ClientSide, RequestReceiver } from './client-side.ts'
 import { hopsField } from './field-roles.ts'
 import type { InstanceLoad } from './instance-load.ts'
-import { mostHops, pageGraceMs, redialMs, refusedMs, endedWebSocketMs } from './limits.ts'
+import { mostHops, pageGraceMs, redialMs, refusedMs, endedWebSocketMs, slowDialMs } from './limits.ts'
 import { answerHead, headersOf, headOf, isNavigation } from './local-answer.ts'
 import type { LocalAnswer, ServiceCause, ServiceSituation, Situation } from './local-answer.ts'
 import { mayStart } from './may-start.ts'
@@ -59,6 +59,8 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   #isCounted = false
   #upstream: UpstreamConnection | null = null
   #cancelDial: (() => void) | null = null
+  /** Infinity: it is not. */
+  #dialledAt = Infinity
   #isRequestDone: boolean
   #text = ''
   #brokenAttempts = 0
@@ -119,13 +121,18 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
     this.onServiceState(gate.target.state)
   }
 
-  #startWaiting(gate: ServiceGate): void {
-    this.#startedAt = performance.now()
+  #startWaiting(gate: ServiceGate, since = performance.now()): void {
+    this.#startedAt = since
     const { holdMs } = gate.target
-    this.#timers = [setTimeout(() => this.#giveUp('timeout'), holdMs)]
+    const waited = performance.now() - since
+    this.#timers = [setTimeout(() => this.#giveUp('timeout'), holdMs - waited)]
     // What was sent before waits until it can be sent again: a page would take its place.
     if (!this.#wasSent && isNavigation(this.head))
-      this.#timers.push(setTimeout(() => this.#giveUp('state'), Math.min(pageGraceMs, holdMs)))
+      this.#timers.push(setTimeout(() => this.#showPage(gate), Math.min(pageGraceMs, holdMs) - waited))
+  }
+
+  #showPage(gate: ServiceGate): void {
+    this.#giveUp(gate.choose() === null ? 'state' : 'refused')
   }
 
   onServiceState(state: ServiceState): void {
@@ -148,11 +155,28 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
     this.#count()
     const used = this.#isReplayable ? load.pool.take() : null
     if (used !== null) return this.#send(used)
-    this.#cancelDial = load.pool.connect((connection) => {
+    this.#dial(load)
+  }
+
+  #dial(load: InstanceLoad): void {
+    this.#dialledAt = performance.now()
+    this.#gate?.dial(this)
+    const cancel = load.pool.connect((connection) => {
       this.#cancelDial = null
+      this.#dialledAt = Infinity
+      this.#gate?.letGo(this)
       if (connection === null) this.#onRefused()
       else this.#send(connection)
     })
+    // It may be there already.
+    if (this.#dialledAt !== Infinity) this.#cancelDial = cancel
+  }
+
+  /** A service that is too busy to accept it lets a connection wait for minutes. */
+  onStillDialling(now: number): void {
+    const gate = this.#gate
+    const isSlow = now - this.#dialledAt >= slowDialMs
+    if (isSlow && gate !== null && this.#startedAt === 0) this.#startWaiting(gate, this.#dialledAt)
   }
 
   /** It counts as up and accepts no connection: perhaps it has just ended, and the daemon is about to say so. */

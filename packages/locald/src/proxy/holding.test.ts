@@ -7,7 +7,7 @@ import { described } from './pages/testing/descriptions.ts'
 import { fetchBy, openHttp2, openRequest } from './testing/clients.ts'
 import { openProxy, rawClient, tableOf, target } from './testing/proxy-rig.ts'
 import type { RawClient } from './testing/proxy-rig.ts'
-import { httpService, rawService } from './testing/test-service.ts'
+import { fullService, httpService, rawService } from './testing/test-service.ts'
 
 const navigation = {
   accept: 'text/html',
@@ -340,5 +340,22 @@ describe('Proxy', () => {
     const { body } = await fetchBy(rig, '/', { headers: navigation, method: 'POST', body: 'order=1' })
     expect(body).toContain('a POST is never repeated by itself')
     expect(body).not.toMatch(/http-equiv="refresh"|<script/u)
+  })
+  it('waits no longer for a connection than for a service, and shows a page meanwhile', async () => {
+    await using rig = await openProxy()
+    await using service = await fullService()
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port], { holdMs: 1500 })]) })
+    const began = performance.now()
+    const answers = await Promise.all([
+      fetchBy(rig, '/', { headers: navigation }),
+      fetchBy(rig, '/'),
+      fetchBy(rig, '/', { method: 'POST', body: 'some' }),
+    ])
+    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(answers.map(({ response }) => response.statusCode)).toEqual([502, 504, 504])
+    expect(answers[0].body).toMatch(/accepts no connection.*<script/su)
+    // Nothing of it is left under way.
+    rig.proxy.receive({ type: 'drain', id: 1, service: 'p1/web', instance: 1, timeoutMs: 10_000 })
+    expect(await rig.waitFor('drained')).toMatchObject({ open: 0 })
   })
 })

@@ -41,6 +41,8 @@ export const mostIdleUpstreams = 256
 export const refusedMs = 3_000
 /** Once one side of a WebSocket has ended, the other one may say nothing for so long: it may hang, and never hear of it. */
 export const endedWebSocketMs = 2_000
+/** A connection to a service that takes longer is waited for like a service that starts. */
+export const slowDialMs = 200
 /** Rounds through the proxy after which a request is taken for a loop. */
 export const mostHops = 4
 /** Between two attempts to connect to a service that is said to be up. */

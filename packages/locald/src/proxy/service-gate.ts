@@ -10,6 +10,8 @@ export interface HeldRequest {
   onAdmitted(load: InstanceLoad): void
   /** It waits on, or gives up, by the state that the service is in now. */
   onServiceState(state: ServiceState): void
+  /** It was admitted, and no connection has come about yet. */
+  onStillDialling(now: number): void
 }
 
 export interface GateOptions {
@@ -32,6 +34,8 @@ export class ServiceGate {
   #next = 0
   /** In the order in which they came. */
   readonly #held = new Set<HeldRequest>()
+  /** Those that were admitted and wait for a connection. */
+  readonly #dialling = new Set<HeldRequest>()
   #open = 0
   #lastAt = 0
   isWanted = false
@@ -120,9 +124,15 @@ export class ServiceGate {
     this.#held.add(request)
   }
 
+  /** It waits for a connection, until `letGo`: it is told now and then that it still does. */
+  dial(request: HeldRequest): void {
+    this.#dialling.add(request)
+  }
+
   /** It waits no longer. */
   letGo(request: HeldRequest): void {
     this.#held.delete(request)
+    this.#dialling.delete(request)
   }
 
   admitHeld(): void {
@@ -145,6 +155,7 @@ export class ServiceGate {
 
   sweep(now: number): void {
     for (const load of this.#loads) load.pool.sweep(now)
+    for (const request of this.#dialling) request.onStillDialling(now)
   }
 
   /** Pages that were there before it show what is gone. */

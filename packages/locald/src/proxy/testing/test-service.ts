@@ -2,8 +2,9 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server as HttpServer } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 
 export interface TestService extends AsyncDisposable {
   readonly port: number
@@ -58,6 +59,28 @@ export async function rawService(serve: (socket: Socket) => void): Promise<RawSe
       for (const socket of connections) socket.destroy()
       server.close()
       await Promise.resolve()
+    },
+  }
+}
+
+/** A port that has as many connections waiting as it takes, and accepts none of them: others are not even refused. */
+export async function fullService(): Promise<TestService> {
+  const worker = new Worker(
+    `const { parentPort } = require('node:worker_threads')
+    const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      parentPort.postMessage(server.address().port)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`,
+    { eval: true },
+  )
+  const [port]: number[] = await once(worker, 'message')
+  const waiting = [1, 2, 3, 4].map(() => connect({ port: port ?? 0, host: '127.0.0.1' }).on('error', () => undefined))
+  await Promise.all(waiting.slice(0, 2).map((socket) => once(socket, 'connect')))
+  return {
+    port: port ?? 0,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of waiting) socket.destroy()
+      await worker.terminate()
     },
   }
 }
