@@ -1,7 +1,7 @@
 // The proxy as a thread, of the text that is built.
 import { createServer as createHttpServer, get } from 'node:http'
 import { once } from 'node:events'
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
@@ -42,6 +42,32 @@ it('ProxyThread serves on descriptors that outlive its thread, and starts anothe
     closeSync(listener.fd)
     service.close()
     service.closeAllConnections()
+    await rm(directory, { recursive: true, force: true })
+  }
+})
+
+it('ProxyThread starts another thread when one cannot listen, and loses no descriptor over it', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'locald-proxy-thread-'))
+  const logged: string[] = []
+  const listener = await openListener()
+  const file = openSync(join(directory, 'file'), 'w')
+  const before = readdirSync('/proc/self/fd').length
+  const thread = new ProxyThread({
+    program,
+    listeners: [listener, { ...listener, fd: file }],
+    authorities: directory,
+    logger: { log: (_level, message) => logged.push(message) },
+    onMessage: () => undefined,
+  })
+  try {
+    thread.useRoutes(tableFor(1))
+    const round = ['The proxy cannot listen', 'The proxy is started again']
+    await expect.poll(() => logged.slice(0, 6), { timeout: 20_000 }).toEqual([...round, ...round, ...round])
+  } finally {
+    await thread[Symbol.asyncDispose]()
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before)
+    closeSync(file)
+    closeSync(listener.fd)
     await rm(directory, { recursive: true, force: true })
   }
 })

@@ -10,11 +10,12 @@ if (parentPort === null) throw new Error('The proxy runs as a thread of the daem
 const port = parentPort
 
 // One connection's fault must not end those of all others: it is told, and the thread goes on.
+const tellError = (message: string, error: unknown): void => {
+  const stack = error instanceof Error ? error.stack : String(error)
+  port.postMessage({ type: 'log', level: 'error', message, fields: { stack } })
+}
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => {
-    const stack = error instanceof Error ? error.stack : String(error)
-    port.postMessage({ type: 'log', level: 'error', message: 'The proxy met an unexpected error', fields: { stack } })
-  })
+  process.on(event, (error: unknown) => tellError('The proxy met an unexpected error', error))
 }
 
 const data = workerData as ProxyThreadData // given by proxy-thread.ts
@@ -43,4 +44,7 @@ const contextFor = async (host: string): Promise<SecureContext> => {
   return await certificates.contextFor(host)
 }
 
-void runProxy({ port, data, contextFor })
+runProxy({ port, data, contextFor }).catch((error: unknown) => {
+  tellError('The proxy cannot listen', error)
+  process.exit(1) // ends this thread: without listeners it is of no use, and the next one may have them
+})

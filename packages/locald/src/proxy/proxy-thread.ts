@@ -1,5 +1,5 @@
 // The daemon's end of the proxy: starts its thread, tells it things, and hears from it.
-import { closeSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '../lib/logger.ts'
 import { duplicate } from '../lib/native.ts'
@@ -85,6 +85,7 @@ export class ProxyThread implements AsyncDisposable {
     const { program, listeners, authorities, logger } = this.#options
     // A thread closes what it listens on when it ends, so each gets descriptors of its own.
     const own = listeners.map((listener) => ({ ...listener, fd: duplicate(listener.fd) }))
+    const files = own.map(({ fd }) => fileOf(fd))
     const workerData: ProxyThreadData = { listeners: own, authorities }
     let hasListened = false
     const worker = new Worker(program, { eval: true, workerData, name: 'proxy', stdout: false, stderr: false })
@@ -95,7 +96,7 @@ export class ProxyThread implements AsyncDisposable {
     })
     worker.on('error', (error) => logger.log('error', 'The proxy has failed', { error }))
     worker.once('exit', (code) => {
-      if (!hasListened) for (const { fd } of own) closeQuietly(fd)
+      if (!hasListened) for (const [index, { fd }] of own.entries()) closeIfStill(fd, files[index])
       this.#onExit(code)
     })
     if (this.#table !== null) this.#post({ type: 'routes', table: this.#table })
@@ -142,10 +143,17 @@ export class ProxyThread implements AsyncDisposable {
   }
 }
 
-function closeQuietly(fd: number): void {
+/** Which file a descriptor is of. */
+function fileOf(fd: number): string {
+  const { dev, ino } = fstatSync(fd)
+  return `${dev} ${ino}`
+}
+
+/** The thread may have taken it before it ended, and closed it: its number may be another file's by now. */
+function closeIfStill(fd: number, file: string | undefined): void {
   try {
-    closeSync(fd)
+    if (fileOf(fd) === file) closeSync(fd)
   } catch {
-    // The thread had taken it after all, and closed it.
+    // It is closed.
   }
 }
