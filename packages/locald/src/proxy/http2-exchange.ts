@@ -28,7 +28,7 @@ interface OwnedStream extends ServerHttp2Stream {
 export class Http2Exchange implements ClientSide {
   readonly facts: ClientFacts
   readonly #stream: OwnedStream
-  readonly #onClose: (exchange: Http2Exchange, code: number) => void
+  readonly #onClose: (exchange: Http2Exchange, wasReset: boolean) => void
   readonly #untaken = new UntakenBytes()
   /** When the last of the request's body came, or was asked for; Infinity: none is waited for. */
   #bodyAt = Infinity
@@ -44,8 +44,8 @@ export class Http2Exchange implements ClientSide {
   #isBodyOpen = false
   #requestTrailers: readonly string[] = noFields
 
-  /** `onClose` is told the code that the stream ended with. */
-  constructor(stream: OwnedStream, facts: ClientFacts, onClose: (exchange: Http2Exchange, code: number) => void) {
+  /** `onClose` is told whether the stream was broken off, by whichever side and with whichever code. */
+  constructor(stream: OwnedStream, facts: ClientFacts, onClose: (exchange: Http2Exchange, wasReset: boolean) => void) {
     this.#stream = stream
     this.#onClose = onClose
     this.facts = facts
@@ -87,8 +87,8 @@ export class Http2Exchange implements ClientSide {
     this.#exchange?.onRequestEnd(this.#requestTrailers)
   }
 
-  onClose(code: number): void {
-    this.#onClose(this, code)
+  onClose(wasReset: boolean): void {
+    this.#onClose(this, wasReset)
     this.onAborted()
   }
 
@@ -247,7 +247,7 @@ export class Http2Exchange implements ClientSide {
 function onStreamClose(this: OwnedStream): void {
   const exchange = this[owner]
   this[owner] = null
-  exchange?.onClose(this.rstCode)
+  exchange?.onClose(this.aborted || this.rstCode !== constants.NGHTTP2_NO_ERROR)
 }
 
 function onAborted(this: OwnedStream): void {

@@ -1,5 +1,5 @@
 // Clients that speak HTTP/2: one session a connection, one exchange a stream.
-import { createServer, constants } from 'node:http2'
+import { createServer } from 'node:http2'
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { ClientFacts } from './client-side.ts'
@@ -141,11 +141,11 @@ class Http2Session implements ClientConnection {
     exchange.start(raw, context, this.#forwardedLines)
   }
 
-  readonly #onStreamClose = (exchange: Http2Exchange, code: number): void => {
+  readonly #onStreamClose = (exchange: Http2Exchange, wasReset: boolean): void => {
     this.#exchanges.delete(exchange)
     if (this.#exchanges.size === 0) this.#deadline = performance.now() + this.#options.registry.times.idleMs
     // On older versions of Node a session that has seen too many resets is ended, with all that is under way on it.
-    if (code === constants.NGHTTP2_CANCEL && !this.#resets.take(performance.now()) && !this.#session.closed) {
+    if (wasReset && !this.#resets.take(performance.now()) && !this.#session.closed) {
       this.#session.close()
     }
   }

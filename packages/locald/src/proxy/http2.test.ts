@@ -50,11 +50,11 @@ describe('parseHttp2Head()', () => {
 /** Fields that a service may repeat, and that Node's HTTP/2 takes only once; and one that objects have by themselves. */
 const oddFields = ['Access-Control-Request-Method', 'GET', 'Access-Control-Request-Method', 'PUT', 'Constructor', 'x']
 
-async function breakOff(stream: ClientHttp2Stream): Promise<void> {
-  stream.on('error', () => undefined)
-  const closed = once(stream, 'close')
-  await Promise.race([once(stream, 'response'), closed])
-  stream.close(constants.NGHTTP2_CANCEL)
+async function breakOff(stream: ClientHttp2Stream, code: number): Promise<void> {
+  stream.on('error', () => undefined).resume()
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  await Promise.race([new Promise((resolve) => stream.once('response', resolve)), closed])
+  stream.close(code)
   await closed
 }
 
@@ -104,7 +104,11 @@ describe('Proxy', () => {
     session.destroy()
   })
 
-  it('replaces a connection on which many requests were broken off, and fails none of the others', async () => {
+  it.each([
+    ['CANCEL', constants.NGHTTP2_CANCEL],
+    ['REFUSED_STREAM', constants.NGHTTP2_REFUSED_STREAM],
+    ['NO_ERROR', constants.NGHTTP2_NO_ERROR],
+  ])('replaces a connection on which many requests were broken off, and fails no other (%s)', async (_name, reset) => {
     await using rig = await openProxy()
     await using service = await httpService((request, response) => {
       response.write('here')
@@ -120,7 +124,7 @@ describe('Proxy', () => {
     let count = 0
     while (!client.session.closed && count < 2000) {
       const streams = Array.from({ length: 50 }, () => client.request({ ':path': '/slow' }))
-      await Promise.all(streams.map((stream) => breakOff(stream)))
+      await Promise.all(streams.map((stream) => breakOff(stream, reset)))
       count += streams.length
     }
     const [code] = await gone
