@@ -214,6 +214,8 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
     this.#wasSent = true
     this.#upstream = connection
     connection.begin(this)
+    // Whoever does not understand chunks may take the rest of the body for another request.
+    if (this.head.bodyLength === chunked) connection.isLast = true
     if (this.#text === '') this.#text = this.#requestText()
     if (this.#isRequestDone) {
       connection.endRequest()
@@ -469,7 +471,9 @@ function framingLines(head: RequestHead): string {
         ? 'Transfer-Encoding: chunked\r\n'
         : ''
   if (upgrade !== null) return `${length}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
-  return head.acceptsTrailers ? `${length}TE: trailers\r\nConnection: TE\r\n` : length
+  const close = bodyLength === chunked ? 'close' : ''
+  if (head.acceptsTrailers) return `${length}TE: trailers\r\nConnection: TE${close && `, ${close}`}\r\n`
+  return close === '' ? length : `${length}Connection: ${close}\r\n`
 }
 
 /** Without a length, some servers wait for a body of these. */

@@ -28,6 +28,7 @@ const hopByHop: readonly (readonly [string, FieldRole])[] = [
   ['keep-alive', 'keep-alive'],
   ['upgrade', 'upgrade'],
   ['te', 'te'],
+  ['trailer', 'drop'],
   ['proxy-connection', 'drop'],
   ['proxy-authenticate', 'drop'],
   ['proxy-authorization', 'drop'],

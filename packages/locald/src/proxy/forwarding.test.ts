@@ -418,21 +418,41 @@ describe('Proxy', () => {
     expect(await http2Answer(stream)).toMatchObject({ status: 413, body: 'too much' })
   })
 
+  it('sends nothing else on a connection that has carried a body in chunks', async () => {
+    await using rig = await openProxy()
+    // Says that it keeps the connection, whatever it was told.
+    await using service = await rawService((socket) => {
+      socket.on('data', (chunk) => {
+        if (!String(chunk).includes('POST')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere')
+        if (String(chunk).includes('0\r\n\r\n')) {
+          const head = String(chunk).split('\r\n\r\n', 1)[0] ?? ''
+          socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${head.length}\r\n\r\n${head}`)
+        }
+      })
+    })
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
+    const request = `POST / HTTP/1.1\r\n${host}TE: trailers\r\nConnection: TE, close\r\n`
+    const seen = await sendRaw(rig.httpPort, `${request}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`)
+    expect(seen).toMatch(/TE: trailers\r\nConnection: TE, close/u)
+    for (let count = 0; count < 3; count += 1) expect((await fetchBy(rig, '/')).body).toBe('here')
+    expect(service.connections).toHaveLength(2)
+  })
+
   it('drops what is for one connection alone, both ways', async () => {
     await using rig = await openProxy()
     await using service = await rawService((socket) => {
       socket.once('data', (chunk) => {
         const body = String(chunk)
         socket.end(
-          `HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: x\r\nAlt-Svc: h3\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+          `HTTP/1.1 200 OK\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\nTrailer: X-A\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: x\r\nAlt-Svc: h3\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
         )
       })
     })
     rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
-    const sent = `GET / HTTP/1.1\r\n${host}Connection: close, X-Yours, X-Forwarded-For\r\nX-Yours: 1\r\nTE: gzip\r\nKeep-Alive: x\r\nProxy-Authorization: y\r\nHTTP2-Settings: z\r\nUpgrade: h2c\r\n\r\n`
+    const sent = `GET / HTTP/1.1\r\n${host}Connection: close, X-Yours, X-Forwarded-For\r\nX-Yours: 1\r\nTrailer: X-B\r\nTE: gzip\r\nKeep-Alive: x\r\nProxy-Authorization: y\r\nHTTP2-Settings: z\r\nUpgrade: h2c\r\n\r\n`
     const [head = '', received = ''] = (await sendRaw(rig.httpPort, sent)).split('\r\n\r\n', 2)
-    expect(head).not.toMatch(/x-mine|keep-alive|proxy-|alt-svc/iu)
-    expect(received).not.toMatch(/x-yours|^te:|keep-alive|proxy-|http2|upgrade:|connection:/imu)
+    expect(head).not.toMatch(/x-mine|trailer|keep-alive|proxy-|alt-svc/iu)
+    expect(received).not.toMatch(/x-yours|^te:|trailer|keep-alive|proxy-|http2|upgrade:|connection:/imu)
     expect(received).toMatch(/x-forwarded-for: 127\.0\.0\.1/iu)
     using client = await openHttp2(rig)
     const { headers } = await client.fetch({ ':path': '/' })

@@ -52,6 +52,8 @@ export class UpstreamConnection {
   /** When the last answer ended, and for how long it may be used from then on; milliseconds. */
   idleSince = 0
   idleLimitMs = Infinity
+  /** No other request is sent after this one. */
+  isLast = false
   readonly #onIdle: (connection: UpstreamConnection) => void
   readonly #onClose: (connection: UpstreamConnection) => void
   #receiver: ResponseReceiver | null = null
@@ -226,7 +228,7 @@ export class UpstreamConnection {
   #finish(receiver: ResponseReceiver, isClean: boolean, trailers: readonly string[]): void {
     const response = this.#response
     this.#receiver = null
-    if (isClean && this.#isRequestSent && response !== null && response.keepAlive) {
+    if (isClean && this.#isRequestSent && !this.isLast && response !== null && response.keepAlive) {
       this.idleSince = performance.now()
       if (response.keepAliveMs !== null) this.idleLimitMs = response.keepAliveMs
       this.#onIdle(this)
