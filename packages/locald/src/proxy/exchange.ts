@@ -38,6 +38,8 @@ export interface ExchangeContext {
 
 /** Methods that may be carried out twice to no other effect than once. */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+/** Used connections that may turn out to be closed under a request, one after the other. */
+const mostClosedAttempts = 3
 /** New connections that may break under a request before it is given up: it might be the request that breaks them. */
 const mostBrokenAttempts = 2
 const webSocketGuid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -63,6 +65,7 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   #dialledAt = Infinity
   #isRequestDone: boolean
   #text = ''
+  #closedAttempts = 0
   #brokenAttempts = 0
   /** To a service, once at least. */
   #wasSent = false
@@ -153,7 +156,7 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   onAdmitted(load: InstanceLoad): void {
     this.#load = load
     this.#count()
-    const used = this.#isReplayable ? load.pool.take() : null
+    const used = this.#mayUseAgain ? load.pool.take() : null
     if (used !== null) return this.#send(used)
     this.#dial(load)
   }
@@ -203,6 +206,10 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   }
 
   // The request.
+
+  get #mayUseAgain(): boolean {
+    return this.#isReplayable && this.#closedAttempts < mostClosedAttempts
+  }
 
   get #isReplayable(): boolean {
     return this.head.bodyLength === 0 && idempotent.has(this.method)
@@ -341,9 +348,9 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
 
   /** A connection that had been used may have been closed before the request came; one that was new, hardly. */
   #mayTryAgain(wasUsed: boolean): boolean {
-    if (wasUsed) return true
-    this.#brokenAttempts += 1
-    return this.#brokenAttempts < mostBrokenAttempts
+    if (wasUsed) this.#closedAttempts += 1
+    else this.#brokenAttempts += 1
+    return this.#brokenAttempts < (this.#closedAttempts < mostClosedAttempts ? mostBrokenAttempts : 1)
   }
 
   #onTrouble(trouble: UpstreamFailure['trouble']): void {

@@ -244,7 +244,7 @@ describe('Proxy', () => {
     request.destroy()
   })
 
-  it('sends a request again that a used connection had no room for, however often', async () => {
+  it('sends a request again that a used connection had no room for', async () => {
     await using rig = await openProxy()
     await using service = await rawService((socket) => {
       // Answers one request, and ends under the next one.
@@ -256,6 +256,36 @@ describe('Proxy', () => {
     rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
     for (let count = 0; count < 5; count += 1) expect((await fetchBy(rig, '/')).body).toBe('here')
     expect(service.connections.length).toBeGreaterThan(1)
+  })
+
+  it.each([
+    ['answers', 200],
+    ['ends too', 502],
+  ])('tries three used connections that end under a request, then a new one, which %s', async (_name, status) => {
+    await using rig = await openProxy()
+    const first: (() => void)[] = []
+    let again = 0
+    await using service = await rawService((socket) => {
+      const answer = (): boolean => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere')
+      let isUsed = false
+      socket.on('data', (chunk) => {
+        if (String(chunk).startsWith('GET /first')) {
+          isUsed = true
+          first.push(answer)
+          return
+        }
+        again += 1
+        if (!isUsed && status === 200) answer()
+        else socket.destroy()
+      })
+    })
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
+    const answers = Array.from({ length: 10 }, () => fetchBy(rig, '/first'))
+    await expect.poll(() => first.length).toBe(10)
+    for (const answer of first) answer()
+    await Promise.all(answers)
+    expect((await fetchBy(rig, '/again')).response.statusCode).toBe(status)
+    expect(again).toBe(4)
   })
 
   it('sends a request again when the service ended under it, once', async () => {
