@@ -1,4 +1,6 @@
 // Services that do not listen where they were told.
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import type { PortRow } from '@locald/protocol'
 import { expect, test } from 'vitest'
 import { createHarness } from '../support/harness.ts'
@@ -110,4 +112,30 @@ command = "exec sleep 1000"
 
   // What was found is a better guess than what was assigned, until it listens again.
   expect((await project.locald('env', 'front', '--json')).stdout).toContain(`"${back.port}"`)
+})
+
+test('`run` without a command refers to siblings where they are, not where they would have been', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': `[services.api]
+command = "exec node -e 'require(\`http\`).createServer((q, r) => r.end()).listen(process.env.PORT)'"
+[services.client]
+type = "task"
+command = "echo \${services.api.port} $API_PORT"
+depends_on = ["api"]
+`,
+  })
+  const { ports } = (await project.locald('ports', '--json')).json<{ ports: readonly PortRow[] }>()
+  const planned = ports.find(({ service }) => service === 'api')?.port
+  const rival = createServer().listen(planned, '127.0.0.1')
+  try {
+    await once(rival, 'listening')
+    await project.up()
+    const { port } = await project.service('api')
+    expect(port).not.toBe(planned)
+    const run = await project.locald('run', 'client')
+    expect(run).toMatchObject({ code: 0, stdout: `${port} ${port}\n` })
+  } finally {
+    rival.close()
+  }
 })

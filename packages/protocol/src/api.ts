@@ -139,6 +139,17 @@ export interface EnvVariable {
   readonly line: number | null
 }
 
+/** GET /v1/env. */
+export interface EnvAnswer {
+  readonly service: string
+  readonly variables: readonly EnvVariable[]
+  /**
+   * The ports of each service of the project as this one finds it, one for each instance: what its references stand for.
+   * Absent: not known.
+   */
+  readonly ports?: Readonly<Record<string, readonly number[]>>
+}
+
 export type EnvSource = 'shell' | 'sibling' | 'dotenv' | 'project' | 'env_file' | 'service' | 'locald' | 'flag'
 
 /** One row of `ports --json`. */

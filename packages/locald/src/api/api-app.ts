@@ -51,8 +51,7 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
   v1.get('/attach', (c) => attach(c, control))
   v1.post('/attach/input', async (c) => c.json(await control.input(parseAttachInput(await readJson(c)))))
   v1.get('/env', async (c) => {
-    const service = required(c, 'service')
-    return c.json({ service, variables: await control.env(selectorOf(c), service) })
+    return c.json(await control.env(selectorOf(c), required(c, 'service')))
   })
   v1.get('/ports', async (c) => c.json({ ports: await control.ports(selectorOf(c)) }))
   v1.get('/url', async (c) => c.json(await control.url(selectorOf(c), c.req.query('service'))))

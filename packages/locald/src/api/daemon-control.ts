@@ -4,7 +4,7 @@ import type {
   AttachInput,
   AttachInputAnswer,
   AttachMessage,
-  EnvVariable,
+  EnvAnswer,
   EventSnapshot,
   LocaldEvent,
   NameEntry,
@@ -61,7 +61,7 @@ export interface DaemonControl {
   processes(selector: ProjectSelector, services: readonly string[]): Promise<readonly ServiceProcesses[]>
   attach(request: AttachRequest, signal: AbortSignal): Promise<AsyncIterable<AttachMessage>>
   input(input: AttachInput): Promise<AttachInputAnswer>
-  env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]>
+  env(selector: ProjectSelector, service: string): Promise<EnvAnswer>
   ports(selector: ProjectSelector): Promise<readonly PortRow[]>
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
   /** Of the service that has the project's own name when none is named. */

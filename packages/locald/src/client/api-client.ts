@@ -6,7 +6,7 @@ import type {
   AttachInput,
   AttachInputAnswer,
   AttachMessage,
-  EnvVariable,
+  EnvAnswer,
   EventSnapshot,
   LocaldEvent,
   LogLine,
@@ -38,10 +38,7 @@ export interface ApiClient {
   /** One project, or all when the selector finds none or `all` is set. */
   status(selector: ProjectSelector, all?: boolean): Promise<ProjectStatus | AllProjects>
   order(request: OrderRequest): Promise<OrderAnswer>
-  env(
-    selector: ProjectSelector,
-    service: string,
-  ): Promise<{ readonly service: string; readonly variables: readonly EnvVariable[] }>
+  env(selector: ProjectSelector, service: string): Promise<EnvAnswer>
   ports(selector: ProjectSelector): Promise<{ readonly ports: readonly PortRow[] }>
   why(selector: ProjectSelector, service: string): Promise<WhyAnswer>
   /** Of the service that has the project's own name when none is named. */

@@ -5,7 +5,7 @@ import type {
   AttachInput,
   AttachInputAnswer,
   AttachMessage,
-  EnvVariable,
+  EnvAnswer,
   EventSnapshot,
   LocaldEvent,
   NameEntry,
@@ -106,7 +106,7 @@ export class Daemon implements DaemonControl {
     return await this.#attachments.input(await findAttachTarget(this.#projects, input, input.service), input)
   }
 
-  async env(selector: ProjectSelector, service: string): Promise<readonly EnvVariable[]> {
+  async env(selector: ProjectSelector, service: string): Promise<EnvAnswer> {
     return await queryEnv(this.#projects, this.#parts, selector, service)
   }
 

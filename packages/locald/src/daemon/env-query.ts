@@ -1,6 +1,7 @@
 // Answers `env`: the environment that a service would be started with now.
-import type { EnvVariable, ProjectSelector } from '@locald/protocol'
+import type { EnvAnswer, ProjectSelector } from '@locald/protocol'
 import { notifyAddress } from '../keeper/notify-address.ts'
+import { addressesOf } from '../plan/addresses.ts'
 import { environmentFor } from '../plan/environment.ts'
 import { instanceKey } from '../plan/instance-key.ts'
 import type { InstancePlan, Plan } from '../plan/plan.ts'
@@ -18,11 +19,11 @@ export async function queryEnv(
   parts: EnvParts,
   selector: ProjectSelector,
   service: string,
-): Promise<readonly EnvVariable[]> {
+): Promise<EnvAnswer> {
   const { supervisor, shells } = parts
   const plan = await projects.planOf(selector)
   const [instance] = selectInstances(plan, [service], 'named')
-  if (instance === undefined) return []
+  if (instance === undefined) return { service, variables: [] }
   const layers = await readEnvLayers(plan.config)
   const record = projects.recordOf(plan.id)
   const flags = record?.planned.flags ?? {}
@@ -32,7 +33,9 @@ export async function queryEnv(
   const own = planned === undefined ? {} : await ownAddresses(plan, planned, { ...parts, proxy })
   const seen = record === undefined ? plan : supervisor.planSeenBy(plan.id, instance.service)
   const shell = await shells.of(plan.id)
-  return environmentFor(seen, instance, { layers, shell, flags, ...notify, ...own }).variables
+  const { variables } = environmentFor(seen, instance, { layers, shell, flags, ...notify, ...own })
+  const ports = Object.fromEntries([...addressesOf(seen.services).values()].map((each) => [each.name, each.ports]))
+  return { service, variables, ports }
 }
 
 /** Where what runs of an instance can notify now. */

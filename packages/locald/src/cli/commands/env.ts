@@ -1,6 +1,6 @@
 // `locald env`: the environment of a service, and where each value comes from.
 import { exitCodes, LocaldError } from '@locald/protocol'
-import type { EnvSource, EnvVariable } from '@locald/protocol'
+import type { EnvAnswer, EnvSource, EnvVariable } from '@locald/protocol'
 import { shellWord } from '../../lib/shell-text.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { shortPath } from '../output/diagnostics.ts'
@@ -20,7 +20,7 @@ const origins: Readonly<Record<EnvSource, string>> = {
 export async function env(context: CommandContext, call: Invocation): Promise<number> {
   const { output } = context
   const service = call.args[0] ?? ''
-  const variables = await variablesOf(context, service)
+  const { variables } = await environmentOf(context, service)
   if (call.flag('json')) {
     output.printJson({ service, variables })
     return exitCodes.ok
@@ -34,13 +34,13 @@ export async function env(context: CommandContext, call: Invocation): Promise<nu
 }
 
 /** The daemon's answer, which knows the assigned ports and the shell of the last `up`; else what would be. */
-export async function variablesOf(context: CommandContext, service: string): Promise<readonly EnvVariable[]> {
-  const offline = async (): Promise<readonly EnvVariable[]> => {
+export async function environmentOf(context: CommandContext, service: string): Promise<EnvAnswer> {
+  const offline = async (): Promise<EnvAnswer> => {
     const { offlinePlan, offlineVariables } = await import('../offline-project.ts')
-    return offlineVariables(context, await offlinePlan(context), service)
+    return { service, variables: offlineVariables(context, await offlinePlan(context), service) }
   }
   try {
-    return await askOrElse(context, async (client) => (await client.env(context.selector, service)).variables, offline)
+    return await askOrElse(context, (client) => client.env(context.selector, service), offline)
   } catch (error) {
     if (error instanceof LocaldError && error.code === 'project_unknown') return offline()
     throw error

@@ -4,11 +4,12 @@ import type { ChildProcess } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { exitCodes, LocaldError } from '@locald/protocol'
-import type { EnvVariable } from '@locald/protocol'
+import type { EnvAnswer, EnvVariable } from '@locald/protocol'
 import { launchOf } from '../../plan/launch.ts'
+import type { Plan } from '../../plan/plan.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { offlinePlan, plannedInstance } from '../offline-project.ts'
-import { variablesOf } from './env.ts'
+import { environmentOf } from './env.ts'
 
 /** Belongs to this terminal, whatever the one of the last `up` was. */
 const ofTheTerminal = ['TERM', 'COLORTERM', 'TERM_PROGRAM', 'NO_COLOR', 'FORCE_COLOR']
@@ -17,9 +18,9 @@ export async function run(context: CommandContext, call: Invocation): Promise<nu
   const name = call.args[0] ?? ''
   const { plan } = await offlinePlan(context)
   const { service, instance } = plannedInstance(plan, name)
-  const variables = await variablesOf(context, name)
+  const { variables, ports } = await environmentOf(context, name)
   const argv = call.verbatim !== null && call.verbatim.length > 0 ? call.verbatim : null
-  const command = argv ?? launchOf(plan, service, variables).command
+  const command = argv ?? launchOf(withPorts(plan, ports), service, variables).command
   if (command === undefined) {
     throw new LocaldError('usage', `Cannot run "${service.name}": it has no command`, {
       hint: `Name one: locald run ${service.name} -- COMMAND`,
@@ -30,10 +31,20 @@ export async function run(context: CommandContext, call: Invocation): Promise<nu
     const { runInside } = await import('../run-inside.ts')
     return await runInside(context, { service: service.name, instance, argv: words, env: terminalVariables(context) })
   }
-  return await runHere(context, words, { cwd: service.config.workdir, env: environmentOf(context, variables) })
+  return await runHere(context, words, { cwd: service.config.workdir, env: variablesFor(context, variables) })
 }
 
-function environmentOf({ env }: CommandContext, variables: readonly EnvVariable[]): Record<string, string> {
+/** With the ports that the variables were made of, which a plan made here cannot know. */
+function withPorts({ services }: Plan, ports: EnvAnswer['ports'] = {}): Pick<Plan, 'services'> {
+  return {
+    services: services.map((service) => ({
+      ...service,
+      instances: service.instances.map((each, index) => ({ ...each, port: ports[service.name]?.[index] ?? each.port })),
+    })),
+  }
+}
+
+function variablesFor({ env }: CommandContext, variables: readonly EnvVariable[]): Record<string, string> {
   const result = Object.fromEntries(variables.map(({ name, value }) => [name, value]))
   Object.assign(result, terminalVariables({ env }))
   // They are for the service that runs: this is not it.
