@@ -1,7 +1,19 @@
 // Whole commands against a daemon of the test's making, or against none.
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, watch, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OrderRequest, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
@@ -139,6 +151,41 @@ test('without a daemon, `status` tells from the configuration that everything is
     ],
   })
   expect(existsSync(project.home)).toBe(false)
+})
+
+test('without a daemon, `ports` and `why` name who has a port that a service is to have', async () => {
+  await using holder = createServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo
+  const toml = `[services.web]\ncommand = "x"\nport = ${port}\n[services.api]\ncommand = "x $PORT"\n`
+  using project = createProject({ 'locald.toml': toml })
+  const ports = JSON.parse((await startMain(['ports', '--json'], project).result).stdout) as unknown
+  expect(ports).toEqual({
+    ports: [
+      expect.objectContaining({ service: 'web', port, kind: 'fixed', listening: false }),
+      expect.objectContaining({ service: 'api', kind: 'assigned', listening: false, holder: null }),
+    ],
+  })
+  expect(ports).toMatchObject({ ports: [{ holder: { pid: process.pid, command: expect.any(String) } }, {}] })
+  const why = JSON.parse((await startMain(['why', 'web', '--json'], project).result).stdout) as unknown
+  expect(why).toMatchObject({
+    summary: expect.stringContaining(`its port ${port} is taken by pid ${process.pid}`),
+    ports: [{ port, holder: { pid: process.pid } }],
+    advice: [expect.stringContaining(`port ${port}`), 'Start it: locald up'],
+  })
+})
+
+test('`run` without a command starts that of the service with the ports that the daemon tells of', async () => {
+  const toml =
+    '[services.api]\ncommand = "x $PORT"\n[services.web]\ncommand = "echo ${services.api.port} $API_PORT > told"\n'
+  using project = createProject({ 'locald.toml': toml })
+  const variable = { name: 'API_PORT', value: '31000', source: 'sibling', file: null, line: null }
+  await using daemon = await startFakeDaemon(({ json }) => {
+    json({ service: 'web', variables: [variable], ports: { api: [31_000], web: [] } })
+  })
+  const run = await startMain(['run', 'web'], { home: daemon.home, cwd: project.cwd }).result
+  expect(run).toMatchObject({ code: 0, stderr: '' })
+  expect(readFileSync(join(project.cwd, 'told'), 'utf8')).toBe('31000 31000\n')
 })
 
 test('outside of a project, `status --json` has an empty list', async () => {

@@ -1,5 +1,5 @@
 // A project as its files say, for commands that need no daemon. Loaded only when one is needed: the parsers behind it are heavy.
-import type { EnvVariable, PortRow } from '@locald/protocol'
+import type { EnvVariable } from '@locald/protocol'
 import { discover } from '../config/discover.ts'
 import { loadConfig } from '../config/load-config.ts'
 import type { LoadOptions } from '../config/load-config.ts'
@@ -51,16 +51,4 @@ export function offlineVariables(context: CommandContext, read: ReadPlan, name: 
   const subject = { service: service.name, instance }
   const inputs = { layers: read.layers, shell: definedVariables(context.env), flags: {} }
   return environmentFor(read.plan, subject, inputs).variables
-}
-
-/** The ports that a project would get. */
-export async function offlinePorts(context: CommandContext): Promise<readonly PortRow[]> {
-  const { plan } = await offlinePlan(context)
-  return plan.services.flatMap(({ name, config, instances }) =>
-    instances.flatMap(({ instance, port }): readonly PortRow[] => {
-      if (port === null) return []
-      const kind = typeof config.port === 'number' ? 'fixed' : 'assigned'
-      return [{ project: plan.name, service: name, instance, port, kind, listening: false, holder: null }]
-    }),
-  )
 }

@@ -6,6 +6,7 @@ import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { urlFor } from '../plan/service-url.ts'
 import type { CommandContext } from './command.ts'
 import { offlinePlan, plannedInstance } from './offline-project.ts'
+import { holderWords } from './output/holder-words.ts'
 
 /** The project here with all services stopped; no projects where there is none. */
 export async function offlineStatus(context: CommandContext): Promise<ProjectStatus | AllProjects> {
@@ -25,15 +26,25 @@ export async function offlineWhy(context: CommandContext, name: string): Promise
   const { plan } = await offlinePlan(context)
   const { service } = plannedInstance(plan, name)
   const reason = 'the daemon is not running'
+  const { plannedPorts } = await import('./offline-ports.ts') // `status` does without
+  const ports = (await plannedPorts(plan)).filter((row) => row.service === service.name)
+  // Of assigned ports it gets others.
+  const taken = ports.flatMap(({ kind, port, holder }) =>
+    kind === 'fixed' && holder !== null ? [{ port, holder }] : [],
+  )
+  const held = taken.map(({ port, holder }) => `; its port ${port} is taken by ${holderWords(holder)}`)
   return {
     service: service.name,
     snapshots: service.instances.map(({ instance, port }) => stopped(service, instance, port)),
-    summary: `"${service.name}" is stopped: ${reason}, so nothing of "${plan.name}" is up`,
+    summary: `"${service.name}" is stopped: ${reason}, so nothing of "${plan.name}" is up${held.join('')}`,
     chain: [{ service: service.name, state: 'stopped', reason }],
     probe: null,
-    ports: [],
+    ports,
     last_lines: [],
-    advice: ['Start it: locald up'],
+    advice: [
+      ...taken.map(({ port }) => `Stop what listens on port ${port}, or give "${service.name}" another one`),
+      'Start it: locald up',
+    ],
   }
 }
 

@@ -2,6 +2,7 @@
 import { exitCodes } from '@locald/protocol'
 import type { PortRow } from '@locald/protocol'
 import type { CommandContext, Invocation } from '../command.ts'
+import { holderWords } from '../output/holder-words.ts'
 import { renderTable } from '../output/table.ts'
 import { askOrElse } from '../without-daemon.ts'
 
@@ -10,7 +11,7 @@ export async function ports(context: CommandContext, call: Invocation): Promise<
   const answer = await askOrElse(
     context,
     (client) => client.ports(context.selector),
-    async () => ({ ports: await (await import('../offline-project.ts')).offlinePorts(context) }),
+    async () => ({ ports: await (await import('../offline-ports.ts')).offlinePorts(context) }),
   )
   if (call.flag('json')) {
     output.printJson(answer)
@@ -46,9 +47,5 @@ type Paint = (text: string) => string
 function listeningCell({ listening, holder }: PortRow, good: Paint, bad: Paint): { text: string; paint?: Paint } {
   if (listening) return { text: 'yes', paint: good }
   if (holder === null) return { text: 'no' }
-  const who =
-    holder.pid === null
-      ? `user ${holder.user ?? '?'}`
-      : `pid ${holder.pid}${holder.command === null ? '' : ` (${holder.command})`}`
-  return { text: `held by ${who}`, paint: bad }
+  return { text: `held by ${holderWords(holder)}`, paint: bad }
 }

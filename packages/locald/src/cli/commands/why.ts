@@ -2,6 +2,7 @@
 import { exitCodes } from '@locald/protocol'
 import type { NotifyReport, WhyAnswer } from '@locald/protocol'
 import type { CommandContext, Invocation } from '../command.ts'
+import { holderWords } from '../output/holder-words.ts'
 import { clockTime } from '../output/label-prefix.ts'
 import type { Style } from '../output/style.ts'
 import { askOrElse } from '../without-daemon.ts'
@@ -81,8 +82,7 @@ function exitLines({ snapshots }: WhyAnswer): readonly string[] {
 function portLines({ ports }: WhyAnswer): readonly string[] {
   return ports.map(({ port, kind, listening, holder }) => {
     if (holder === null) return `${port} ${kind}, ${listening ? 'it listens there' : 'nobody listens there'}`
-    const who = holder.pid === null ? `user ${holder.user ?? '?'}` : `pid ${holder.pid}`
-    return `${port} ${kind}, held by ${who}${holder.command === null ? '' : ` (${holder.command})`}`
+    return `${port} ${kind}, held by ${holderWords(holder)}`
   })
 }
 
