@@ -41,3 +41,16 @@ test('a `restart` of everything from elsewhere is no end, though for a moment no
   expect((await start.ended).code).toBe(130)
   expect(findLeftovers({ directory: project.directory })).toEqual([])
 })
+
+test('a project that is up is not started once more in the foreground: exit code 2, and where its output is', async () => {
+  await using harness = createHarness()
+  const project = harness.project({ Procfile: 'a: exec sleep 1000\n' })
+  await project.up()
+  const before = await project.service('a')
+  const { code, stdout, stderr } = await project.locald('start')
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain('it is already up')
+  expect(stderr).toContain('locald logs -f')
+  expect(await project.service('a')).toMatchObject({ state: 'running', pid: before.pid, run: before.run })
+  await project.locald('stop')
+})
