@@ -45,6 +45,27 @@ depends_on = ["boxed"]
     expect(socketsIn(harness.home)).toEqual([])
   })
 
+  test('gets the time it asks for while it stops, and is not missed by its watchdog', async () => {
+    await using harness = createHarness(dockerEnv)
+    // The stop signal of that image.
+    const end = "trap 'systemd-notify EXTEND_TIMEOUT_USEC=20000000; sleep 1.5; echo bye; exit 7' USR1"
+    const project = harness.project({
+      'locald.toml': `
+[services.boxed]
+${withPrograms.replace('"0s"', '"600ms"')}
+command = ["/bin/sh", "-c", "${end}; systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 0.1; done"]
+watchdog = "700ms"
+`,
+    })
+    await project.up()
+    await using watch = harness.watch()
+    expect((await project.locald('stop')).code).toBe(0)
+    const boxed = await project.service('boxed')
+    expect(boxed).toMatchObject({ state: 'stopped', exit: { code: 7, signal: null } })
+    expect(await project.lines('boxed')).toEqual(['bye'])
+    expect(watch.events.map(({ type }) => type)).not.toContain('service.unhealthy')
+  })
+
   test('is not spoken for by a process of this machine', async () => {
     await using harness = createHarness(dockerEnv)
     const project = harness.project({

@@ -132,6 +132,8 @@ export interface ContainerRunner {
   spawn(order: ContainerOrder): Promise<ContainerSpawnResult>
   /** Signal, wait, SIGKILL; `emptied` tells the end. Repeatable with a shorter time-out. False: nothing is known of that run. */
   end(order: ContainerEndOrder): boolean
+  /** A run that is being ended asks not to be killed for so many milliseconds from now on. */
+  extendEnd(run: string, ms: number): void
   /** Goes on with a run of an earlier daemon; facts tell what became of it. */
   adopt(run: KnownRun): void
 }

@@ -55,6 +55,8 @@ interface Ending {
   signal: string
   deadline: number | null
   timer: NodeJS.Timeout | null
+  /** It asked for time until then, on the monotonic clock. */
+  extendedTo: number
   isKilling: boolean
 }
 
@@ -139,10 +141,19 @@ export class ContainerRun {
       signal: signal ?? this.#stopSignal,
       deadline: null,
       timer: null,
+      extendedTo: 0,
       isKilling: false,
     })
     if (isFirst && timeoutMs !== 0) void this.#send(ending.signal)
     this.#killAfter(ending, timeoutMs)
+  }
+
+  /** It asks for more time to end: it is not killed earlier than in so many milliseconds. */
+  extendEnd(ms: number): void {
+    const ending = this.#ending
+    if (ending === null || ending.deadline === null || ending.isKilling) return
+    ending.extendedTo = performance.now() + ms
+    if (ending.extendedTo > ending.deadline) this.#killAt(ending, ending.extendedTo)
   }
 
   /** Looks at the container again: after the engine was away, and when it is taken over. */
@@ -381,8 +392,12 @@ export class ContainerRun {
 
   #killAfter(ending: Ending, timeoutMs: number | null): void {
     if (timeoutMs === null || ending.isKilling) return
-    const deadline = performance.now() + timeoutMs
-    if (ending.deadline !== null && ending.deadline <= deadline) return
+    const now = performance.now()
+    const deadline = timeoutMs <= 0 ? now : Math.max(now + timeoutMs, ending.extendedTo)
+    if (ending.deadline === null || deadline < ending.deadline) this.#killAt(ending, deadline)
+  }
+
+  #killAt(ending: Ending, deadline: number): void {
     ending.deadline = deadline
     if (ending.timer !== null) clearTimeout(ending.timer)
     const kill = (): void => {
@@ -390,8 +405,9 @@ export class ContainerRun {
       this.#tell({ type: 'killed' })
       void this.#send('SIGKILL')
     }
-    if (timeoutMs <= 0) kill()
-    else ending.timer = setTimeout(kill, timeoutMs)
+    const delay = deadline - performance.now()
+    if (delay <= 0) kill()
+    else ending.timer = setTimeout(kill, delay)
   }
 
   /** Tries as long as the engine is away, for SIGKILL only so long. */

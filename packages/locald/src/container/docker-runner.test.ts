@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import type { FoundContainer } from './container-order.ts'
 import { FakeEngine, send } from './testing/fake-engine.ts'
-import { runnerFor } from './testing/runner-for.ts'
+import { runnerFor, silent } from './testing/runner-for.ts'
 
 const log = { stream: 'shop/web.1', run: 1, segmentBytes: 1, segments: 1 }
 
@@ -62,4 +62,32 @@ test('sweep() removes nothing at an engine that refused to tell', async () => {
   await vi.waitFor(() => expect(warnings).toContain('Cannot look for containers that are left'))
   expect(adopt).not.toHaveBeenCalled()
   expect([...engine.containers.keys()]).toEqual(['web'])
+})
+
+test('end() stops the watchdog, and kills no earlier than a container that asks for time wants it', async () => {
+  await using engine = await FakeEngine.start()
+  const ending = vi.fn()
+  using runner = runnerFor({ notify: { ...silent, ending } })
+  engine.run('web')
+  runner.adopt({ run: 'web', container: { engine: engine.address, id: 'web', name: 'web', pid: null }, log })
+  await vi.waitFor(() => expect(engine.count(/^GET \/containers\/web\/logs/u)).toBe(1))
+  const since = performance.now()
+  expect(runner.end({ run: 'web', signal: 'SIGINT', timeoutMs: 50 })).toBe(true)
+  expect(ending).toHaveBeenCalledWith('web')
+  runner.extendEnd('web', 400)
+  await vi.waitFor(() => expect(engine.count(/^POST \/containers\/web\/kill\?signal=SIGKILL/u)).toBe(1))
+  expect(performance.now() - since).toBeGreaterThan(390)
+  expect(engine.count(/^POST \/containers\/web\/kill\?signal=SIGINT/u)).toBe(1)
+})
+
+test('end() with no time at all kills whatever was asked for', async () => {
+  await using engine = await FakeEngine.start()
+  using runner = runnerFor()
+  engine.run('web')
+  runner.adopt({ run: 'web', container: { engine: engine.address, id: 'web', name: 'web', pid: null }, log })
+  await vi.waitFor(() => expect(engine.count(/^GET \/containers\/web\/logs/u)).toBe(1))
+  runner.end({ run: 'web', signal: 'SIGINT', timeoutMs: 60_000 })
+  runner.extendEnd('web', 120_000)
+  runner.end({ run: 'web', signal: 'SIGINT', timeoutMs: 0 })
+  await vi.waitFor(() => expect(engine.count(/^POST \/containers\/web\/kill\?signal=SIGKILL/u)).toBe(1))
 })

@@ -54,6 +54,8 @@ export interface NotifyKeeper {
   readonly open: (run: string, notify: ContainerNotify) => Promise<void>
   /** The id that its container has, before it is started. */
   readonly identify: (run: string, container: string) => Promise<void>
+  /** It is being ended: no sign of life is expected of it any more. */
+  readonly ending: (run: string) => void
   readonly close: (run: string) => void
 }
 
@@ -133,7 +135,13 @@ export class DockerRunner implements ContainerRunner, Disposable {
     if (preparing !== undefined) preparing.end = order
     const attended = this.#runs.get(order.run)
     attended?.container.end(order)
-    return attended !== undefined || preparing !== undefined
+    const isKnown = attended !== undefined || preparing !== undefined
+    if (isKnown) this.#options.notify.ending(order.run)
+    return isKnown
+  }
+
+  extendEnd(run: string, ms: number): void {
+    this.#runs.get(run)?.container.extendEnd(ms)
   }
 
   adopt(known: KnownRun): void {

@@ -63,6 +63,12 @@ export function createContainers({
     notify: {
       open: async (run, notify) => void (await keeper.request('notify', { run, open: notify })),
       identify: async (run, container) => void (await keeper.request('notify', { run, container })),
+      ending: (run) => {
+        const order = { run, signal: 'SIGTERM', scope: 'group', timeoutMs: null } as const
+        keeper.request('end', order).catch((error: unknown) => {
+          logger.log('debug', 'Cannot stop a watchdog', { run, error }) // the keeper is gone
+        })
+      },
       close: (run) => {
         keeper.request('notify', { run, close: true }).catch((error: unknown) => {
           // A keeper of an older version, which has no sockets for containers, or one that is gone.

@@ -208,7 +208,10 @@ export interface KeeperOperations {
   /** First of all. Unacknowledged facts follow the answer. `ack` acknowledges what the daemon has already stored. */
   hello: { params: { readonly version: string; readonly ack: number }; result: KeeperHello }
   spawn: { params: SpawnOrder; result: SpawnResult }
-  /** Ends a run: signal, wait, SIGKILL to every member, wait. Answered at once; `emptied` tells the end. Repeatable with a shorter time-out. */
+  /**
+   * Ends a run: signal, wait, SIGKILL to every member, wait. Answered at once; `emptied` tells the end. Repeatable with a shorter
+   * time-out. Of a container, which is not the keeper's to end, it only stops the watchdog.
+   */
   end: { params: EndOrder; result: { readonly known: boolean } }
   /**
    * Since protocol 2. The run is up: its WATCHDOG=1 is expected from now on, if it has to send any. It is from READY=1 on

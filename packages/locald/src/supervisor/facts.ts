@@ -1,10 +1,12 @@
 // What keeper and engines tell of runs, passed on to the machines: in order, and each once.
 import type { ContainerFact } from '../container/container-order.ts'
 import type { Fact } from '../keeper/protocol.ts'
+import { microseconds } from '../lib/microseconds.ts'
 import { unreachable } from '../lib/unreachable.ts'
 import type { Attendance } from './attendance.ts'
 import type { InBackground } from './in-background.ts'
 import type { Machines } from './machines.ts'
+import type { Slot } from './place.ts'
 import type { Records } from './records.ts'
 import type { MachineInput } from './service-machine.ts'
 import type { SupervisorDependencies } from './supervisor-dependencies.ts'
@@ -15,10 +17,13 @@ interface FactParts {
   readonly inBackground: InBackground
 }
 
+/** What one EXTEND_TIMEOUT_USEC can ask for. */
+const longestExtensionMs = 24 * 60 * 60 * 1000
+
 /** Call with facts in the order of their numbers. */
 export class Facts {
   readonly #records: Records
-  readonly #deps: Pick<SupervisorDependencies, 'keeper'>
+  readonly #deps: Pick<SupervisorDependencies, 'keeper' | 'containers' | 'clock'>
   readonly #machines: FactParts['machines']
   readonly #attendance: FactParts['attendance']
   readonly #inBackground: InBackground
@@ -46,9 +51,19 @@ export class Facts {
       else {
         this.#machines.apply(slot, inputOf(fact), fact.seq)
         if (isReadiness(fact)) this.#attendance.notified(slot)
+        if (fact.type === 'notified') this.#extendEnd(slot, fact)
       }
     }
     this.#records.afterwards(() => this.#acknowledge(fact.seq))
+  }
+
+  /** A container is ended here; for a process the keeper has seen to it already. */
+  #extendEnd(slot: Slot, { run, fields, at }: Fact & { readonly type: 'notified' }): void {
+    const extension = microseconds(fields['EXTEND_TIMEOUT_USEC'])
+    const state = this.#records.instance(slot)?.state
+    if (extension === null || state?.id !== 'stopping' || state.run.container === undefined) return
+    const ms = Math.min(extension, longestExtensionMs) - (this.#deps.clock.now() - at)
+    this.#records.afterwards(() => this.#deps.containers.extendEnd(run, ms))
   }
 
   /** Facts that come together are acknowledged together: the last stands for all before it. */

@@ -770,6 +770,21 @@ describe('containers that no journal knows', () => {
   })
 })
 
+describe('a container that is being ended', () => {
+  test('gets the time that it asks for', async () => {
+    const plan = world.plan({ web: { container: { image: 'redis', ports: [], volumes: [] } } })
+    const container = { engine: { url: 'unix:///s', certificates: null }, id: 'c', name: 'c', pid: null }
+    const info = { run: 'found', tag: { hash: plan.services[0]?.hash }, startedAt: 1, identity: null, container }
+    await world.loseJournal([{ plan, runs: [{ key: 'web.1', number: 1, info }] }])
+    world.news()
+    await world.says('found', { EXTEND_TIMEOUT_USEC: '5000000' })
+    expect(world.news(), 'it is not asked to end').toEqual([])
+    await world.stop(plan)
+    await world.says('found', { EXTEND_TIMEOUT_USEC: '5000000' })
+    expect(world.news()).toEqual(['end container found by its own signal', 'extend found 5000'])
+  })
+})
+
 describe('containers that are found late', () => {
   test('are adopted, unless something has run in their place since', async () => {
     const container = { image: 'redis', ports: [], volumes: [] }

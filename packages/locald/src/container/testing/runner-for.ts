@@ -2,6 +2,14 @@
 import { DockerRunner } from '../docker-runner.ts'
 import type { DockerRunnerOptions } from '../docker-runner.ts'
 
+/** Nobody holds notify sockets. */
+export const silent: DockerRunnerOptions['notify'] = {
+  open: async () => undefined,
+  identify: async () => undefined,
+  ending: () => undefined,
+  close: () => undefined,
+}
+
 export function runnerFor(options: Partial<DockerRunnerOptions> = {}): DockerRunner {
   return new DockerRunner({
     installation: '/test',
@@ -17,7 +25,7 @@ export function runnerFor(options: Partial<DockerRunnerOptions> = {}): DockerRun
     knownRuns: () => new Set(),
     reachable: () => [],
     listListeners: async () => [],
-    notify: { open: async () => undefined, identify: async () => undefined, close: () => undefined },
+    notify: silent,
     ...options,
   })
 }

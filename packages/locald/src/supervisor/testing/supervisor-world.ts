@@ -138,6 +138,13 @@ export class SupervisorWorld {
     await this.settle()
   }
 
+  /** The run says this over its notify socket. */
+  async says(run: string, fields: Readonly<Record<string, string>>): Promise<void> {
+    const sender = { pid: 100, uid: 0, command: null, verdict: 'member' }
+    this.supervisor.fact({ seq: ++this.#facts, at: this.now, run, type: 'notified', fields, sender } as Fact)
+    await this.settle()
+  }
+
   /** The leader exits; what is left of its tree is gone at once. */
   async exits(service: string, code: number | null = 0): Promise<void> {
     const run = this.#runOf(service)
@@ -274,6 +281,7 @@ export class SupervisorWorld {
           this.happened.push(`end container ${run} ${signal ?? 'by its own signal'}`)
           return true
         },
+        extendEnd: (run, ms) => void this.happened.push(`extend ${run} ${ms}`),
         adopt: ({ run }) => {
           this.#containers.add(run)
           this.happened.push(`adopt container ${run}`)
