@@ -2,7 +2,7 @@
 import type { SecureContext } from 'node:tls'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Authorities } from '../certificates/authorities.ts'
-import { LeafCache } from '../certificates/leaf-cache.ts'
+import { HostCertificates } from '../certificates/host-certificates.ts'
 import { runProxy } from '../proxy/run-proxy.ts'
 import type { FromProxy, ProxyThreadData, ToProxy } from '../proxy/messages.ts'
 
@@ -23,7 +23,7 @@ const tell = (message: string, fields: Record<string, unknown> = {}): void => {
   port.postMessage({ type: 'log', level: 'warn', message, fields })
 }
 const authorities = Authorities.open(data.authorities, { onWarning: tell })
-const certificates = new LeafCache(authorities, {
+const certificates = new HostCertificates(authorities, {
   onRenewalFailed: (host, error) => tell('Cannot renew a certificate', { host, error: String(error) }),
 })
 
@@ -39,9 +39,9 @@ const ensure = async (suffixes: readonly string[]): Promise<void> => {
 port.on('message', (message: ToProxy) => {
   if (message.type === 'ensure') ensuring = ensuring.then(() => ensure(message.suffixes))
 })
-const contextFor = async (host: string): Promise<SecureContext> => {
+const contextFor = async (host: string, isOwn: boolean): Promise<SecureContext | null> => {
   await ensuring
-  return await certificates.contextFor(host)
+  return await certificates.contextFor(host, isOwn)
 }
 
 runProxy({ port, data, contextFor }).catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { readKeyPair, removeAbandoned, setAside, storeAuthority, tightenKeys } f
 import type { StoredAuthorities } from './authority-files.ts'
 import { covers } from './authority.ts'
 import type { Authority } from './authority.ts'
-import { normalHost, widest } from './host-suffix.ts'
+import { normalCertifiedName, normalHost, widest } from './host-suffix.ts'
 import { issueAuthority, issueLeaf } from './issue.ts'
 import type { KeyPair, Validity } from './issue.ts'
 import { KnownAuthorities } from './known-authorities.ts'
@@ -81,10 +81,10 @@ export class Authorities extends KnownAuthorities {
     return widest(suffixes.filter((suffix) => !this.#isCoveredForLong(authorities, suffix)))
   }
 
-  /** A certificate for exactly this name, at most as long as its CA, which is `issuerFor(host)` by default. Rejects with UncoveredName. */
+  /** A certificate for exactly this name, or for all that a wildcard stands for, at most as long as its CA, which is `issuerFor(host)` by default. Rejects with UncoveredName. */
   async issue(host: string, validity: Validity, by?: Authority): Promise<IssuedLeaf> {
     const issuer = by ?? (await this.issuerFor(host))
-    if (normalHost(host) !== host || issuer === null || !covers(issuer, host)) throw new UncoveredName(host)
+    if (normalCertifiedName(host) !== host || issuer === null || !covers(issuer, host)) throw new UncoveredName(host)
     const limited = { ...validity, notAfter: Math.min(validity.notAfter, issuer.notAfter) }
     return { ...(await issueLeaf(await readKeyPair(issuer), host, limited)), ...limited, issuer }
   }

@@ -14,6 +14,13 @@ export function normalHost(name: string): string | null {
   return isHostName(host) ? host : null
 }
 
+/** The same for `*.shop.test`, which a certificate can be for as well; clients refuse one for `*.test`. */
+export function normalCertifiedName(name: string): string | null {
+  if (!name.startsWith('*.')) return normalHost(name)
+  const above = normalHost(name.slice(2))
+  return above === null || !above.includes('.') ? null : `*.${above}`
+}
+
 /** Whether a CA that is limited to `suffix` may issue for `host`; both normal. */
 export function isBelow(host: string, suffix: string): boolean {
   return host === suffix || host.endsWith(`.${suffix}`)

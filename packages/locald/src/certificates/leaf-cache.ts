@@ -3,7 +3,7 @@ import { createSecureContext } from 'node:tls'
 import type { SecureContext } from 'node:tls'
 import { UncoveredName } from './authorities.ts'
 import type { Authorities } from './authorities.ts'
-import { normalHost } from './host-suffix.ts'
+import { normalCertifiedName } from './host-suffix.ts'
 
 const dayMs = 24 * 60 * 60_000
 /** How long a CA that was taken away may still be seen at work. */
@@ -51,12 +51,17 @@ export class LeafCache {
     this.#renewalFailed = options.onRenewalFailed ?? ((): void => undefined)
   }
 
+  /** Whether there is one for this name, or will be in a moment. */
+  has(host: string): boolean {
+    return this.#leaves.has(host) || this.#underWay.has(host)
+  }
+
   /**
-   * A context with a certificate for exactly this name, valid now. Issues at most once at a time for a name. Rejects with
+   * A context with a certificate for exactly this name, which may be like `*.shop.test`, valid now. Issues at most once at a time for a name. Rejects with
    * UncoveredName when no CA covers it. Whether a name is in use at all is for the caller to know.
    */
   async contextFor(name: string): Promise<SecureContext> {
-    const host = normalHost(name)
+    const host = normalCertifiedName(name)
     if (host === null) throw new UncoveredName(name)
     const leaf = this.#leaves.get(host)
     const now = this.#now()

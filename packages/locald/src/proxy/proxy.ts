@@ -26,8 +26,8 @@ import { UpstreamPool } from './upstream-pool.ts'
 
 export interface ProxyOptions {
   readonly send: (message: FromProxy) => void
-  /** A certificate for a name that is in the table. */
-  readonly contextFor: (host: string) => Promise<SecureContext>
+  /** A certificate for a name that is in the table: itself (`isOwn`), or a wildcard that stands for it. Null: none for now. */
+  readonly contextFor: (host: string, isOwn: boolean) => Promise<SecureContext | null>
   /** Default: those of limits.ts. */
   readonly times?: Partial<ClientTimes>
 }
@@ -174,8 +174,8 @@ export class Proxy {
   #certify(name: string, done: (error: Error | null, context?: SecureContext) => void): void {
     const host = hostNameOf(name)
     if (host === null || routeOf(this.#table, host) === undefined) return done(new Error('No such name'))
-    this.#options.contextFor(host).then(
-      (context) => done(null, context),
+    this.#options.contextFor(host, Object.hasOwn(this.#table.hosts, host)).then(
+      (context) => (context === null ? done(new Error('No certificate for now')) : done(null, context)),
       (error: unknown) => {
         this.#log('error', `Cannot make a certificate for ${host}`, { error: String(error) })
         done(new Error('No certificate'))

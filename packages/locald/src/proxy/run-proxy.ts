@@ -1,13 +1,13 @@
 // What the proxy's thread does: serves what it is given, as the daemon tells it.
 import type { MessagePort } from 'node:worker_threads'
-import type { SecureContext } from 'node:tls'
 import type { FromProxy, ProxyThreadData, ToProxy } from './messages.ts'
 import { Proxy } from './proxy.ts'
+import type { ProxyOptions } from './proxy.ts'
 
 export interface RunProxyOptions {
   readonly port: MessagePort
   readonly data: ProxyThreadData
-  readonly contextFor: (host: string) => Promise<SecureContext>
+  readonly contextFor: ProxyOptions['contextFor']
 }
 
 /** Resolves when connections are accepted: not before it is known what leads where. Ends when the daemon says so. */

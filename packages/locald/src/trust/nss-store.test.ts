@@ -79,6 +79,26 @@ testWithNss('NSS refuses what a stolen key could sign for other sites', async ()
   await once(server, 'close')
 })
 
+testWithNss('NSS accepts a certificate for a wildcard, for the names that it stands for', async () => {
+  using place = createPrivatePlace()
+  const [authority] = await place.authorities.ensure(['localhost'])
+  if (authority === undefined) throw new Error('No CA was made')
+  await trustIn(place, [await storeIn(place)])
+  const store = await storeIn(place, { exists: true })
+  const now = Date.now()
+  const validity = { notBefore: now - 1000, notAfter: now + 60_000 }
+  const { certificate, key } = await place.authorities.issue('*.shop.localhost', validity)
+  const server = createServer({ cert: certificate, key }, (socket) => socket.end('x'))
+  server.on('tlsClientError', () => undefined).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const faultFor = async (host: string): Promise<string | null> =>
+    await store.verify(authority, { host, port, [Symbol.asyncDispose]: async () => {} })
+  expect(await faultFor('anything.shop.localhost')).toBeNull()
+  expect(await faultFor('shop.localhost')).toContain('SSL_ERROR_BAD_CERT_DOMAIN')
+  server.close()
+})
+
 testWithNss('what is trusted already is left alone', async () => {
   using place = createPrivatePlace()
   await place.authorities.ensure(['localhost'])
