@@ -210,8 +210,10 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     containers,
     startContainerMonitor: (subject, place, report) =>
       startContainerMonitor(containers, subject, place, report, health),
-    logOf: ({ project: { plan }, instance }, run) =>
-      logTarget(plan.id, instanceKey(instance.service, instance.instance), run.number, plan.config.logs),
+    logOf: ({ project: { plan }, instance }, run) => ({
+      ...logTarget(plan.id, instanceKey(instance.service, instance.instance), run.number, plan.config.logs),
+      totalBytes: largestLogLimit(state),
+    }),
     warningsOf: (project) => [...names.warningsOf(project), ...logTroubles.warnings],
     publicUrlOf: (plan, service) => names.urlOf(plan, service),
     drain: (place) => proxy?.drain(place) ?? null,

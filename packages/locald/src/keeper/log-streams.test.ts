@@ -77,6 +77,17 @@ describe('the limit of all streams together', () => {
     streams.release(young)
   })
 
+  test('holds for what nobody has opened, the output of a container', async () => {
+    const one = target('one', { totalBytes: 300_000 })
+    const chunk = { stream: 'stdout' as const, output: Buffer.alloc(10_000, 'x').toString('base64') }
+    for (let i = 0; i < 60; i++) {
+      await streams.timedOutput(one, [{ ...chunk, at: i }])
+      if (i % 5 === 4) await streams.flush(one)
+    }
+    await until(() => bytesOnDisk() <= 300_000)
+    expect(segments('one').length).toBeGreaterThan(0)
+  })
+
   test('holds when a single segment could grow beyond it', async () => {
     const one = target('one', { segmentBytes: 100_000_000, totalBytes: 500_000 })
     streams.hold(one)

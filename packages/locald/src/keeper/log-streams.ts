@@ -78,7 +78,6 @@ export class LogStreams {
   hold(target: LogTarget): void {
     const open = this.#open(target)
     open.writer.limit(limitsOf(target))
-    if (target.totalBytes !== undefined) this.#budget.limit(target.totalBytes)
     open.holders++
     this.#closeWhenIdle(open)
   }
@@ -142,7 +141,9 @@ export class LogStreams {
   }
 
   #open(target: LogTarget): OpenStream {
-    const { stream } = target
+    const { stream, totalBytes } = target
+    // Whoever writes: a container has no run here.
+    if (totalBytes !== undefined) this.#budget.limit(totalBytes)
     const found = this.#streams.get(stream)
     if (found !== undefined) return found
     if (!isBelow(stream)) throw new Error(`Cannot log to "${stream}": it is not below the log directory`)
