@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import type { LocaldEvent } from '@locald/protocol'
 import { createApi } from '../api/api-app.ts'
@@ -256,7 +257,14 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     },
   })
 
-  const records = new LogRecords(state, keeper)
+  const records = new LogRecords({ state, keeper, logBytes: () => largestLogLimit(state) })
+  // What went down with an earlier keeper has no place any more: its runs are over.
+  const ofThisKeeper = journal.recent.filter(({ at }) => Date.parse(at) >= hello.startedAt)
+  const caughtUp = records.catchUp(ofThisKeeper, (stream) => ({
+    directory: join(installation.logs, stream),
+    unwritten: logTroubles.unwrittenOf(stream),
+  }))
+  caughtUp.catch((error: unknown) => logger.log('warn', 'Cannot see what is recorded already', { error }))
   journal.subscribe(null, (event) => records.hear(event))
   journal.subscribe(null, () => containers.refreshReach())
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])

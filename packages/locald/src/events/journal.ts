@@ -98,6 +98,11 @@ export class Journal<Event extends JournalEvent, Change> implements Disposable {
     return this.#seq
   }
 
+  /** The latest events, oldest first; also those that an earlier journal left. */
+  get recent(): readonly Event[] {
+    return this.#recent
+  }
+
   /** Stores the changes and the event, numbered and dated, then tells the listeners; within a batch, at its end. */
   append(make: ((seq: number, at: string) => Event) | null, changes: readonly Change[]): void {
     const seq = this.#seq + 1

@@ -9,12 +9,20 @@ export type LogRecord =
   | { readonly type: 'run.exited'; readonly code: number | null; readonly signal: string | null }
   /** Its keeper was lost, and with it how it ended. Ends the lines of its run too. */
   | { readonly type: 'run.lost'; readonly text: string }
-  /** The run could not be started: "command not found: foo". */
-  | { readonly type: 'run.refused'; readonly message: string }
-  | { readonly type: 'health.healthy'; readonly source: string; readonly message?: string }
-  | { readonly type: 'health.unhealthy'; readonly source: string; readonly message?: string }
+  | EventRecord
   /** Anything else worth a line among the output. */
   | { readonly type: 'note'; readonly text: string }
+
+/** What the daemon records of an event. `event`: its number, by which another daemon finds the record. */
+export type EventRecord =
+  /** The run could not be started: "command not found: foo". */
+  | { readonly type: 'run.refused'; readonly message: string; readonly event?: number }
+  | {
+      readonly type: 'health.healthy' | 'health.unhealthy'
+      readonly source: string
+      readonly message?: string
+      readonly event?: number
+    }
 
 /** A record, parsed from what a frame holds. Nothing can be said about its fields. */
 export type ParsedRecord = Readonly<Record<string, unknown>>
