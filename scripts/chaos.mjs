@@ -43,7 +43,8 @@ function table({ phases, faults, connections, ...report }) {
   const rows = [
     ...phases.map(({ phase, kills }) => [`killed: ${phase}`, kills]),
     ['looks at a service, each as it had to be', report.looks],
-    ['recorded lines compared', report.lines],
+    ['recorded lines compared with what was written', report.lines],
+    ['lines of a run that went down with its keeper, at most', report.lostWithKeeper],
     [
       'lines and events that a follower saw, none twice or missing',
       `${report.followedLines}, ${report.followedEvents}`,

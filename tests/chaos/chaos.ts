@@ -1,19 +1,20 @@
 // The rounds of chaos: what is asked of locald, when something of it is killed meanwhile, and what has to hold afterwards.
-import { existsSync, watch } from 'node:fs'
+import { existsSync, rmSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LogLine, ServiceSnapshot } from '@locald/protocol'
+import type { LocaldEvent, LogLine, ServiceSnapshot } from '@locald/protocol'
 import { createHarness } from '../support/harness.ts'
 import type { Harness, Project } from '../support/harness.ts'
 import type { CliResult } from '../support/cli.ts'
-import { numberingFaults, startFollower } from './followers.ts'
+import { startFollower } from './followers.ts'
 import type { Follower } from './followers.ts'
+import { checkHealthRecords, checkNumbering, readCounts } from './numbering.ts'
 import { startProber } from './prober.ts'
 import type { Prober } from './prober.ts'
 import { daemonPid, descriptorsOf, isRunning, keeperPid, processesIn } from './processes.ts'
 import { seededRandom } from './random.ts'
 import type { Random } from './random.ts'
-import { numbered, unrulyFiles } from './unruly-project.ts'
+import { countsDirectory, numbered, unrulyFiles } from './unruly-project.ts'
 
 export interface ChaosPlan {
   readonly seed: number
@@ -27,6 +28,8 @@ export interface ChaosReport extends ChaosPlan {
   readonly faults: readonly string[]
   /** Lines that were compared with what had to be there. */
   readonly lines: number
+  /** The most lines that a run had written and its keeper took with it. */
+  readonly lostWithKeeper: number
   readonly followedLines: number
   readonly followedEvents: number
   readonly connections: { readonly answered: number; readonly refused: number; readonly broken: number }
@@ -42,7 +45,24 @@ interface PhaseReport {
 }
 
 type Phase = 'up' | 'steady' | 'restart' | 'stop'
-type KeeperKill = 'keeper' | 'keeper and daemon' | 'keeper during restart'
+type KeeperKill = 'keeper' | 'keeper and daemon' | 'keeper during restart' | 'keeper during stop' | 'keeper during up'
+
+/** What is done in a row: after a stop there has to be an `up`. */
+const keeperKills: readonly (readonly KeeperKill[])[] = [
+  ['keeper'],
+  ['keeper and daemon'],
+  ['keeper during restart'],
+  ['keeper during stop', 'keeper during up'],
+]
+
+/** From a fresh daemon to a stop. */
+interface Cycle {
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly follower: Follower
+  /** Of the keeper, with nothing running. */
+  readonly descriptors: readonly string[]
+}
 
 /** A fifth crash within a minute would be a crash loop: each keeper sees at most so many. */
 const killsOfOneKeeper = 4
@@ -53,10 +73,20 @@ export class Chaos implements AsyncDisposable {
   readonly #random: Random
   readonly #harness: Harness = createHarness()
   readonly #project: Project
+  readonly #first: Project
   readonly #began = Date.now()
   readonly #kills = new Map<string, number>()
   readonly #faults: string[] = []
-  #counts = { lines: 0, followedLines: 0, followedEvents: 0, answered: 0, refused: 0, broken: 0, looks: 0 }
+  #counts = {
+    lines: 0,
+    lostWithKeeper: 0,
+    followedLines: 0,
+    followedEvents: 0,
+    answered: 0,
+    refused: 0,
+    broken: 0,
+    looks: 0,
+  }
   #worstWaitMs = 0
   #prober: Prober | null = null
   /** As they were after the last stop: nobody knows of their runs while no daemon is there. */
@@ -67,15 +97,17 @@ export class Chaos implements AsyncDisposable {
     this.#plan = plan
     this.#random = seededRandom(plan.seed)
     this.#project = this.#harness.project(unrulyFiles)
+    this.#first = this.#harness.project({ Procfile: 'first: exec sleep 10000\n' })
   }
 
   get report(): ChaosReport {
-    const { lines, followedLines, followedEvents, answered, refused, broken, looks } = this.#counts
+    const { lines, lostWithKeeper, followedLines, followedEvents, answered, refused, broken, looks } = this.#counts
     return {
       ...this.#plan,
       phases: [...this.#kills].map(([phase, kills]) => ({ phase, kills })),
       faults: this.#faults,
       lines,
+      lostWithKeeper,
       followedLines,
       followedEvents,
       connections: { answered, refused, broken },
@@ -102,50 +134,77 @@ export class Chaos implements AsyncDisposable {
     const between: readonly Phase[] = [this.#random.pick<Phase>(['steady', 'restart']), 'steady', 'restart']
     const all: readonly Phase[] = ['up', ...between.slice(0, 2), 'stop']
     const killed = new Set(this.#choose(all.length, kills))
-    const since = Date.now()
-    let follower: Follower | null = null
-    let descriptors = Infinity
+    const cycle = await this.#begin()
+    let descriptors: readonly string[] = []
     for (const [index, phase] of all.entries()) {
       const isKilled = killed.has(index)
       this.#step = `${phase}${isKilled ? ', the daemon killed' : ''}`
       if (isKilled) this.#count(phase)
       if (phase === 'up') {
         await this.#up(isKilled)
-        follower = startFollower(this.#socket, this.#project.directory, { services: numbered, since })
-        descriptors = descriptorsOf(this.#keeper)
+        descriptors = this.#descriptors
       } else if (phase === 'steady') await this.#steady(isKilled)
       else if (phase === 'restart') await this.#restart(isKilled)
       else await this.#stop(isKilled)
-      if (phase !== 'stop') await this.#expectDescriptors(descriptors)
+      await this.#expectDescriptors(phase === 'stop' ? cycle.descriptors : descriptors)
     }
-    this.#step = 'after the stop'
-    if (follower !== null) await this.#endFollower(follower)
-    await this.#checkLines(since)
-    await this.#stopServer()
+    await this.#end(cycle, true)
     return kills
   }
 
-  async #keeperCycle(kills: number): Promise<void> {
+  /** A locald in which nothing runs yet, with somebody who follows all that will. */
+  async #begin(): Promise<Cycle> {
+    this.#step = 'before the up'
+    rmSync(join(this.#project.directory, countsDirectory), { recursive: true, force: true })
+    // What Node opens with the first child and keeps is there before anything is counted.
+    for (const order of ['up', 'stop']) this.#expectSuccess(await this.#first.locald(order))
+    this.#prober ??= startProber(this.#socket)
     const since = Date.now()
+    const follower = startFollower(this.#socket, this.#project.directory, { services: numbered, since })
+    return { since, follower, descriptors: this.#descriptors }
+  }
+
+  async #end({ since, follower }: Cycle, isOfOneKeeper: boolean): Promise<void> {
+    this.#step = 'after the stop'
+    const events = await this.#endFollower(follower, isOfOneKeeper)
+    if (isOfOneKeeper) await this.#checkRecords(since, events)
+    await this.#checkLines(since, isOfOneKeeper)
+    await this.#stopServer()
+  }
+
+  async #keeperCycle(kills: number): Promise<void> {
+    const cycle = await this.#begin()
     this.#step = 'up before the keeper is killed'
     await this.#up(false)
-    for (let kill = 0; kill < kills && this.#faults.length === 0; kill += 1) {
-      const kind = this.#random.pick<KeeperKill>(['keeper', 'keeper and daemon', 'keeper during restart'])
+    const descriptors = this.#descriptors
+    let isUp = true
+    for (const kind of this.#keeperKills(kills)) {
+      if (this.#faults.length > 0) break
       this.#step = `${kind} killed`
       this.#count(kind)
       await this.#killKeeper(kind)
+      isUp = kind !== 'keeper during stop'
+      await this.#expectDescriptors(isUp ? descriptors : cycle.descriptors)
     }
     this.#step = 'stop after the keeper was killed'
-    await this.#stop(false)
-    await this.#checkLines(since)
-    await this.#stopServer()
+    if (isUp) await this.#stop(false)
+    await this.#expectDescriptors(cycle.descriptors)
+    await this.#end(cycle, false)
+  }
+
+  /** Every kind in turn, in another order each time. */
+  #keeperKills(count: number): readonly KeeperKill[] {
+    const kinds: KeeperKill[] = []
+    while (kinds.length < count) {
+      const left = [...keeperKills]
+      while (left.length > 0) kinds.push(...left.splice(this.#random.below(left.length), 1).flat())
+    }
+    return kinds.slice(0, count)
   }
 
   async #up(isKilled: boolean): Promise<void> {
     const before = this.#stopped
     const running = this.#project.start('up')
-    await until(() => daemonPid(this.#keeper) !== null)
-    this.#prober ??= startProber(this.#socket)
     if (isKilled) await this.#killWithin(2000)
     this.#expectSuccess(await running.ended)
     const after = await this.#services()
@@ -201,6 +260,10 @@ export class Chaos implements AsyncDisposable {
     const running = this.#project.start('stop')
     if (isKilled) await this.#killWithin(1500)
     this.#expectSuccess(await running.ended)
+    await this.#checkStopped()
+  }
+
+  async #checkStopped(): Promise<void> {
     this.#stopped = await this.#services()
     for (const [name, { state }] of this.#stopped) {
       if (state !== 'stopped') this.#fault(`${name} is ${state} after the stop`)
@@ -213,17 +276,33 @@ export class Chaos implements AsyncDisposable {
     const before = await this.#services()
     const refusedBefore = await this.#pauseProber()
     const keeper = this.#keeper
-    const restarting = kind === 'keeper during restart' ? this.#project.start('restart', 'slow', 'forker') : null
-    // A keeper that is lost within its first second is not replaced at once.
-    await sleep(1100 + this.#random.below(500))
-    const daemon = daemonPid(keeper)
-    process.kill(keeper, 'SIGKILL')
+    // Five that are lost within their first second would be a loop of crashes.
+    await sleep(1100)
+    if (kind !== 'keeper and daemon') this.#prober = startProber(this.#socket)
     if (kind === 'keeper and daemon') {
+      const daemon = daemonPid(keeper)
+      process.kill(keeper, 'SIGKILL')
       if (daemon !== null) process.kill(daemon, 'SIGKILL')
       this.#expectSuccess(await this.#project.locald('up'))
-    } else this.#prober = startProber(this.#socket)
-    if (restarting !== null) this.#expectSuccess(await restarting.ended)
+    } else if (kind === 'keeper') {
+      await sleep(this.#random.below(500))
+      process.kill(keeper, 'SIGKILL')
+    } else {
+      const line = kind === 'keeper during restart' ? ['restart'] : [kind === 'keeper during stop' ? 'stop' : 'up']
+      const running = this.#project.start(...line)
+      await this.#killWithin(kind === 'keeper during restart' ? 2500 : 1200, () => keeper)
+      this.#expectSuccess(await running.ended)
+    }
     await until(() => this.#keeper !== keeper)
+    if (kind === 'keeper during stop') await this.#checkStopped()
+    else await this.#checkRestored(before, kind)
+    if (kind !== 'keeper and daemon' && (await this.#pauseProber()) > refusedBefore) {
+      this.#fault('Connections were refused when the keeper was lost')
+    }
+  }
+
+  /** After the keeper was lost everything comes back by itself, or by the order that was under way. */
+  async #checkRestored(before: ReadonlyMap<string, ServiceSnapshot>, kind: KeeperKill): Promise<void> {
     const isRestored = (services: ReadonlyMap<string, ServiceSnapshot>): boolean =>
       [...services].every(([name, s]) => s.state === 'completed' || (isUp(s) && s.pid !== before.get(name)?.pid))
     const deadline = Date.now() + settledWithinMs
@@ -238,12 +317,11 @@ export class Chaos implements AsyncDisposable {
       if (pid !== null && isRunning(pid)) this.#fault(`${name} of the lost keeper still runs (pid ${pid})`)
       if (service.restarts !== restarts) this.#fault(`The loss of the keeper counts as a crash of ${name}`)
     }
+    this.#expectOwned()
+    // It may have been lost before anything was started.
+    if (kind === 'keeper during up') return
     const { warnings } = await this.#project.status()
     if (!warnings.some((w) => w.includes('keeper was lost'))) this.#fault(`No warning tells of the lost keeper`)
-    this.#expectOwned()
-    if (kind !== 'keeper and daemon' && (await this.#pauseProber()) > refusedBefore) {
-      this.#fault('Connections were refused when the keeper was lost')
-    }
   }
 
   /** Connections refused so far. */
@@ -264,37 +342,48 @@ export class Chaos implements AsyncDisposable {
     this.#expectSuccess(await this.#harness.locald(['server', 'stop']))
   }
 
-  async #endFollower(follower: Follower): Promise<void> {
+  async #endFollower(follower: Follower, isOfOneKeeper: boolean): Promise<readonly LocaldEvent[]> {
     const { lines, events, faults } = await follower.finish()
-    this.#counts.followedLines += lines
-    this.#counts.followedEvents += events
-    for (const fault of faults) this.#fault(`A follower: ${fault}`)
+    this.#counts.followedLines += lines.length
+    this.#counts.followedEvents += events.length
+    const numbering = checkNumbering(lines, readCounts(this.#project.directory), { keeperWasLost: !isOfOneKeeper })
+    for (const fault of [...faults, ...numbering.faults]) this.#fault(`A follower: ${fault}`)
+    return events
+  }
+
+  /** What locald itself has to say stands among the lines, too. */
+  async #checkRecords(since: number, events: readonly LocaldEvent[]): Promise<void> {
+    const result = await this.#project.locald('logs', '--json', '--since', new Date(since).toISOString())
+    for (const fault of checkHealthRecords(result.jsonLines<LogLine>(), events)) this.#fault(`Recorded: ${fault}`)
   }
 
   /** What is recorded of the numbered services since then. */
-  async #checkLines(since: number): Promise<void> {
+  async #checkLines(since: number, isOfOneKeeper: boolean): Promise<void> {
     const from = new Date(since).toISOString()
     for (const service of numbered) {
       const result = await this.#project.locald('logs', service, '--json', '--since', from)
       const lines = result.jsonLines<LogLine>()
       this.#counts.lines += lines.length
-      for (const fault of numberingFaults(lines)) this.#fault(`Recorded: ${fault}`)
+      const counts = readCounts(this.#project.directory).filter((count) => count.service === service)
+      const { faults, lostWithKeeper } = checkNumbering(lines, counts, { keeperWasLost: !isOfOneKeeper })
+      for (const fault of faults) this.#fault(`Recorded: ${fault}`)
+      this.#counts.lostWithKeeper = Math.max(this.#counts.lostWithKeeper, lostWithKeeper)
       if (lines.length < 100) this.#fault(`Only ${lines.length} lines of ${service} were recorded`)
     }
   }
 
   /**
-   * Kills the daemon at a random moment within so many milliseconds, or in the very moment in which it has written something
+   * Kills the daemon (or who else is named) at a random moment within so many milliseconds, or in the very moment in which it has written something
    * into its journal and is about to act on it.
    */
-  async #killWithin(ms: number): Promise<void> {
+  async #killWithin(ms: number, victim = (): number | null => daemonPid(this.#keeper)): Promise<void> {
     const waited = this.#random.below(ms)
     const entries = this.#random.next() < 0.5 ? 1 + this.#random.below(25) : Infinity
     const moment = new AbortController()
     // Looked up before, for a moment does not last.
     let pid: number | null = null
     await until(() => existsSync(join(this.#harness.home, 'state/journal')))
-    await until(() => (pid = daemonPid(this.#keeper)) !== null)
+    await until(() => (pid = victim()) !== null)
     const kill = (): void => {
       moment.abort()
       if (pid !== null) process.kill(pid, 'SIGKILL')
@@ -334,11 +423,13 @@ export class Chaos implements AsyncDisposable {
   }
 
   /** Of the keeper: a descriptor that a daemon or a run left behind would stay. */
-  async #expectDescriptors(most: number): Promise<void> {
+  async #expectDescriptors(before: readonly string[]): Promise<void> {
     const deadline = Date.now() + 3000
-    while (descriptorsOf(this.#keeper) > most && Date.now() < deadline) await sleep(50)
-    const now = descriptorsOf(this.#keeper)
-    if (now > most) this.#fault(`The keeper has ${now} descriptors, ${now - most} more than before`)
+    while (this.#descriptors.length > before.length && Date.now() < deadline) await sleep(50)
+    const now = this.#descriptors
+    if (now.length <= before.length) return
+    const added = now.filter((target) => !before.includes(target))
+    this.#fault(`The keeper has ${now.length - before.length} descriptors more than before: ${added.join(', ')}`)
   }
 
   #expectSuccess({ args, code, stdout, stderr }: CliResult): void {
@@ -358,6 +449,11 @@ export class Chaos implements AsyncDisposable {
     const all = Array.from({ length: limit }, (_, index) => index)
     while (all.length > count) all.splice(this.#random.below(all.length), 1)
     return all
+  }
+
+  /** Of the keeper. Not counted are files of the logs: they stay open for some seconds after the last that was written. */
+  get #descriptors(): readonly string[] {
+    return descriptorsOf(this.#keeper, { except: join(this.#harness.home, 'state/logs') })
   }
 
   get #keeper(): number {

@@ -15,8 +15,10 @@ export function daemonPid(keeper: number): number | null {
   return null
 }
 
-export function descriptorsOf(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length
+/** What each of them leads to, but for files below a directory. */
+export function descriptorsOf(pid: number, { except }: { readonly except: string }): readonly string[] {
+  const targets = readdirSync(`/proc/${pid}/fd`).map((fd) => targetOf(`/proc/${pid}/fd/${fd}`))
+  return targets.filter((target) => target !== '' && !target.startsWith(`${except}/`))
 }
 
 export function isRunning(pid: number): boolean {
@@ -66,8 +68,13 @@ function readOrEmpty(path: string): string {
 }
 
 function cwdOf(pid: number): string {
+  return targetOf(`/proc/${pid}/cwd`)
+}
+
+/** Empty when it is gone. */
+function targetOf(link: string): string {
   try {
-    return readlinkSync(`/proc/${pid}/cwd`)
+    return readlinkSync(link)
   } catch {
     return ''
   }

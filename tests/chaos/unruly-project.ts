@@ -3,14 +3,27 @@
 /** Services that number their lines. */
 export const numbered = ['numbers', 'screen'] as const
 
+/** Where each run of those notes how far it has counted, by name and pid: what it has certainly written, and what it may have. */
+export const countsDirectory = 'counts'
+
 const numbering = `
-const rate = Number(process.argv[2]), began = Date.now()
+const { mkdirSync, openSync, writeSync } = require('node:fs')
+const [, , rate, name] = process.argv, began = Date.now()
+mkdirSync('${countsDirectory}', { recursive: true })
+const counts = openSync('${countsDirectory}/' + name + '.' + process.pid, 'w')
+const note = (certain, possible) => writeSync(counts, [certain, possible].map((n) => String(n).padStart(9)).join(' '), 0)
 let written = 0
+note(0, 0)
 setInterval(() => {
   const due = Math.min(Math.floor(((Date.now() - began) * rate) / 1000), written + 200)
+  if (due <= written) return
+  note(written, due)
   let text = ''
-  while (written < due) text += 'n ' + ++written + '\\n'
-  if (text !== '') process.stdout.write(text)
+  for (let n = written + 1; n <= due; n += 1) text += 'n ' + n + '\\n'
+  // The kernel has it all when this returns, whatever becomes of this process.
+  for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(1, rest))
+  written = due
+  note(written, due)
 }, 10)
 `
 
@@ -20,12 +33,12 @@ export const unrulyFiles: Readonly<Record<string, string>> = {
   'locald.toml': `
 [services.numbers]
 type = "worker"
-command = ["node", "number.cjs", "1000"]
+command = ["node", "number.cjs", "1000", "numbers"]
 tty = false
 
 [services.screen]
 type = "worker"
-command = ["node", "number.cjs", "200"]
+command = ["node", "number.cjs", "200", "screen"]
 depends_on = ["api"]
 
 [services.forker]
