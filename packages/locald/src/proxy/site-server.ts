@@ -1,8 +1,11 @@
 // Serves the files of one site, to the proxy alone: requests come to it as to any other service, but by no port.
-import { readFile, realpath } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, realpath, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import send from 'send'
 import { duplexPair } from '../lib/duplex-pair.ts'
 import { watchFiles } from '../lib/watch-files.ts'
@@ -75,10 +78,14 @@ export class SiteServer {
     const file = await findSiteFile(this.#site.directory, path)
     if (file?.type === 'directory') return this.#redirect(response, file, query.join('?'))
     if (file === null) return await this.#notFound(request, response)
-    if (this.#isInjected(file.path)) return await this.#sendInjected(request, response, file.path, 200)
+    if (await this.#isInjected(file.path)) return await this.#sendInjected(request, response, file.path)
+    await this.#sendFile(request, response, file.path)
+  }
+
+  async #sendFile(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     const root = await realpath(this.#site.directory)
     response.setHeader('cache-control', 'no-cache')
-    send(request, encodeURI(`/${file.path}`), { root, dotfiles: 'allow', index: false, cacheControl: false })
+    send(request, encodeURI(`/${path}`), { root, dotfiles: 'allow', index: false, cacheControl: false })
       .on('error', (error: { readonly status?: number }) => {
         response.statusCode = error.status ?? 500
         response.end()
@@ -94,26 +101,56 @@ export class SiteServer {
 
   async #notFound(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const page = await findSiteFile(this.#site.directory, '/404.html')
-    if (page?.type === 'file') return await this.#sendInjected(request, response, page.path, 404)
+    if (page?.type === 'file') return await this.#sendNotFoundPage(request, response, page.path)
     response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' })
     response.end(request.method === 'HEAD' ? undefined : 'No such file\n')
   }
 
-  #isInjected(path: string): boolean {
-    return this.#site.liveReload && /\.html?$/iu.test(path)
+  async #sendNotFoundPage(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const file = join(this.#site.directory, path)
+    if (await this.#isInjected(path)) {
+      return sendPage(request, response, { status: 404, page: withReload(await readFile(file)), fields: {} })
+    }
+    response.writeHead(404, pageFields)
+    if (request.method === 'HEAD') response.end()
+    else await pipeline(createReadStream(file), response)
   }
 
-  /** A page, which reloads itself when that is wanted. */
-  async #sendInjected(request: IncomingMessage, response: ServerResponse, path: string, status: number): Promise<void> {
-    const page = await readFile(join(this.#site.directory, path))
-    const body = this.#isInjected(path) && page.length <= mostInjectedBytes ? withReload(page) : page
-    response.writeHead(status, {
-      'content-type': 'text/html; charset=utf-8',
-      'content-length': body.length,
-      'cache-control': 'no-cache',
-    })
-    response.end(request.method === 'HEAD' ? undefined : body)
+  /** Whether it is a page that gets the script: very large ones are sent as the files that they are. */
+  async #isInjected(path: string): Promise<boolean> {
+    if (!this.#site.liveReload || !/\.html?$/iu.test(path)) return false
+    return (await stat(join(this.#site.directory, path))).size <= mostInjectedBytes
   }
+
+  /** A page that reloads itself. */
+  async #sendInjected(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const page = withReload(await readFile(join(this.#site.directory, path)))
+    const etag = `"${createHash('sha1').update(page).digest('base64url')}"`
+    if (hasTag(request.headers['if-none-match'], etag)) {
+      response.writeHead(304, { etag, 'cache-control': 'no-cache' }).end()
+      return
+    }
+    sendPage(request, response, { status: 200, page, fields: { etag } })
+  }
+}
+
+const pageFields = { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache' }
+
+interface Page {
+  readonly status: number
+  readonly page: Buffer
+  readonly fields: Readonly<Record<string, string>>
+}
+
+function sendPage({ method }: IncomingMessage, response: ServerResponse, { status, page, fields }: Page): void {
+  response.writeHead(status, { ...pageFields, ...fields, 'content-length': page.length })
+  response.end(method === 'HEAD' ? undefined : page)
+}
+
+/** Whether a list of tags, which may be marked as weak, has this one. */
+function hasTag(list: string | undefined, etag: string): boolean {
+  if (list === undefined) return false
+  return list.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//u, '') === etag)
 }
 
 /** Before the end of the body, or at the end of the page. Bytes stay what they are, whatever their encoding. */

@@ -100,6 +100,29 @@ describe('Proxy', () => {
     expect((await fetchBy(site.rig, '/a.css', { method: 'POST' })).response.statusCode).toBe(405)
   })
 
+  it('sends a page with the script only to whom it is new, and a very large one like any other file', async () => {
+    await using site = await openSite(true)
+    const first = await fetchBy(site.rig, '/')
+    const { etag = '' } = first.response.headers
+    expect(etag).toMatch(/^"/u)
+    const again = await fetchBy(site.rig, '/', { headers: { 'if-none-match': `W/"other", W/${etag}` } })
+    expect([again.response.statusCode, again.body]).toEqual([304, ''])
+    await writeFile(join(site.directory, 'index.html'), '<body>changed</body>')
+    const changed = await fetchBy(site.rig, '/', { headers: { 'if-none-match': etag } })
+    expect([changed.response.statusCode, changed.body.includes('changed')]).toEqual([200, true])
+
+    const large = `<body>${'x'.repeat(9 * 1024 * 1024)}</body>`
+    for (const name of ['large.html', '404.html']) await writeFile(join(site.directory, name), large)
+    const part = await fetchBy(site.rig, '/large', { headers: { range: 'bytes=0-5' } })
+    expect([part.response.statusCode, part.body]).toEqual([206, '<body>'])
+    const whole = await fetchBy(site.rig, '/large')
+    expect([whole.body.length, whole.response.headers.etag]).toEqual([large.length, expect.stringMatching(/^W?\/?"/u)])
+    const none = await fetchBy(site.rig, '/none')
+    expect([none.response.statusCode, none.body.length]).toEqual([404, large.length])
+    const head = await fetchBy(site.rig, '/none', { method: 'HEAD' })
+    expect([head.response.statusCode, head.body]).toEqual([404, ''])
+  })
+
   it('names a directory with a slash at its end, and never another host', async () => {
     await using site = await openSite()
     const { response } = await fetchBy(site.rig, '/docs?x=1')
