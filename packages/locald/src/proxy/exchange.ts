@@ -9,7 +9,8 @@ import type { InstanceLoad } from './instance-load.ts'
 import { mostHops, pageGraceMs, redialMs, refusedMs, endedWebSocketMs, slowDialMs } from './limits.ts'
 import { answerHead, headersOf, headOf, isNavigation } from './local-answer.ts'
 import type { LocalAnswer, ServiceCause, ServiceSituation, Situation } from './local-answer.ts'
-import { mayStart } from './may-start.ts'
+import { isFromElsewhere, mayStart } from './may-start.ts'
+import type { RequestOrigin } from './may-start.ts'
 import { chunked, untilClose } from './message-body.ts'
 import { idleEvent } from './pages/notice-events.ts'
 import type { RequestHead } from './request-head.ts'
@@ -145,12 +146,12 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
 
   /** Also when it ends unused under a request that came while it was drained. */
   #wake(gate: ServiceGate): void {
-    if (this.#mayStart) this.#context.want(gate)
+    if (mayStart(this.#origin)) this.#context.want(gate)
     else this.#giveUp('other-site')
   }
 
-  get #mayStart(): boolean {
-    return mayStart(this.head.host, headersOf(this.head))
+  get #origin(): RequestOrigin {
+    return { host: this.head.host, headers: headersOf(this.head), table: this.#context.table }
   }
 
   onAdmitted(load: InstanceLoad): void {
@@ -363,7 +364,7 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
 
   #serveReserved(route: HostRoute): void {
     // They are for pages of this name: another site would only make the daemon work.
-    if (!this.#mayStart) {
+    if (isFromElsewhere(this.#origin)) {
       return this.#answerWith({ type: 'refused', status: 403, reason: 'It comes from a page of another site' })
     }
     const reserved = this.method === 'GET' ? reservedFor(this.head.target) : null

@@ -158,6 +158,15 @@ describe('Proxy', () => {
     expect(rig.told.filter(({ type }) => type === 'describe' || type === 'watched')).toEqual([])
   })
 
+  it('tells a page of its own, which does not say where it is from, over plain HTTP too', async () => {
+    await using rig = await openProxy()
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([], { state: 'starting' })]) })
+    using client = rawClient(rig.httpPort)
+    const request = 'GET /.locald/events?path=%2F HTTP/1.1\r\nHost: shop.localhost\r\n'
+    client.write(`${request}User-Agent: Mozilla/5.0\r\nAccept: text/event-stream\r\n\r\n`)
+    await client.waitFor(/text\/event-stream.*event: page\n/su)
+  })
+
   it('waits for a service that counts as up and does not listen yet', async () => {
     await using rig = await openProxy()
     await using service = await httpService((_request, response) => response.end('here'))
