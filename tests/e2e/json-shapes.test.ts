@@ -67,6 +67,7 @@ const snapshot = z.strictObject({
   container: z.strictObject({ id: text, name: text, engine: text }).optional(),
   port: z.int().min(1).max(65_535).nullable(),
   ports: z.array(z.int().min(1).max(65_535)),
+  host: text.optional(),
   url: z.url().nullable(),
   restarts: count,
   exit: z

@@ -33,6 +33,8 @@ test('examples/port-discovery-test: each is found where it listens', async () =>
   const hidden = await project.service('hidden')
   expect([hidden.port]).toEqual(await listening(project, 'hidden'))
   expect(hidden.warnings).toEqual([])
+  expect(hidden.host).toBe('::1')
+  expect((await project.locald('url', 'hidden', '--json')).stdout).toContain(`http://[::1]:${hidden.port}`)
 
   // Several: the given one, with all of them shown.
   const several = await project.service('several')

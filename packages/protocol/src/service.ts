@@ -65,6 +65,8 @@ export interface ServiceSnapshot {
   readonly port: number | null
   /** All ports it is known to listen on, `port` first. */
   readonly ports: readonly number[]
+  /** The address that it is reached at by its port. Absent: 127.0.0.1. */
+  readonly host?: string
   readonly url: string | null
   /** Restarts by the restart policy since it was last ordered to start. */
   readonly restarts: number

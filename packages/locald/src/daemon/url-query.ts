@@ -32,7 +32,7 @@ export async function queryUrl(
     .statusOf(plan)
     .services.find((each) => each.name === instance?.service && each.instance === instance.instance)
   if (snapshot === undefined) throw new LocaldError('service_unknown', `There is no service "${asked}"`)
-  const direct = snapshot.port === null ? null : urlFor(snapshot.type, serviceHost, snapshot.port)
+  const direct = snapshot.port === null ? null : urlFor(snapshot.type, snapshot.host ?? serviceHost, snapshot.port)
   // Who asks for its name is told by a page that it is stopped; at its port nobody would answer.
   const url = names.urlOf(plan, snapshot.name) ?? (snapshot.state === 'stopped' ? null : direct)
   return { url, direct, ca: existsSync(trust.rootsFile) ? trust.rootsFile : null }

@@ -61,7 +61,7 @@ describe('CheckLoop', () => {
     const { clock, world, loop, types } = setUp({ retries: 1 })
     loop.trigger()
     await clock.advance(0)
-    world.result = { ...bad, retryInMs: 300 }
+    world.result = { ...bad, isUndecided: true, retryInMs: 300 }
     loop.trigger()
     await clock.advance(0)
     expect(clock.nextInMs).toBe(300)
@@ -83,17 +83,17 @@ describe('CheckLoop', () => {
 
   test('tells where what is healthy has moved, and nothing of what is not', async () => {
     const { clock, reports, world, loop } = setUp({ retries: 1 })
-    loop.moved([81], [])
+    loop.moved({ ports: [81], warnings: [] })
     expect(reports).toEqual([])
     loop.trigger()
     await clock.advance(0)
-    loop.moved([80], [])
-    loop.moved([81], ['elsewhere'])
+    loop.moved({ ports: [80], warnings: [] })
+    loop.moved({ ports: [81], warnings: ['elsewhere'] })
     expect(reports.map((report) => report.type === 'healthy' && report.ports)).toEqual([[80], [81]])
     world.result = bad
     loop.trigger()
     await clock.advance(0)
-    loop.moved([82], [])
+    loop.moved({ ports: [82], warnings: [] })
     expect(reports.at(-1)).toMatchObject({ type: 'unhealthy' })
   })
 

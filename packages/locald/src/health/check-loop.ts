@@ -1,18 +1,17 @@
 // When a check is run and what its results mean: quick until the first success, then by interval, with thresholds.
 import type { HealthSource } from '@locald/protocol'
+import { reachedBy } from './monitor.ts'
 import type { Clock } from './clock.ts'
-import type { CheckRecord, HealthReport } from './monitor.ts'
+import type { CheckRecord, HealthReport, Reached } from './monitor.ts'
 
 export type CheckResult =
-  | {
+  | (Reached & {
       readonly ok: true
       readonly source: HealthSource
       readonly message: string
-      readonly ports: readonly number[]
-      readonly warnings: readonly string[]
       /** When to check again, where the interval alone would not have it checked ever again. */
       readonly retryInMs?: number
-    }
+    })
   | {
       readonly ok: false
       readonly source: HealthSource
@@ -22,8 +21,10 @@ export type CheckResult =
       readonly isWrong?: boolean
       /** Counts at once also when it was healthy, however many `retries` there are. */
       readonly isCertain?: boolean
-      /** Nothing is known for sure before the next check, after so long: of what was healthy it counts as no failure. */
+      /** A better moment for the next check than the pace gives. */
       readonly retryInMs?: number
+      /** Only the check after `retryInMs` tells: this is no failure of what was healthy. */
+      readonly isUndecided?: boolean
     }
 
 type Success = CheckResult & { readonly ok: true }
@@ -103,8 +104,10 @@ export class CheckLoop implements Disposable {
   }
 
   /** What is healthy is reached elsewhere, or warned of for another reason: said without another check. */
-  moved(ports: readonly number[], warnings: readonly string[]): void {
-    if (this.#phase === 'healthy' && this.#success !== null) this.#tellSuccess({ ...this.#success, ports, warnings })
+  moved(reached: Reached): void {
+    if (this.#phase !== 'healthy' || this.#success === null) return
+    const { source, message } = this.#success
+    this.#tellSuccess({ ok: true, source, message, ...reached })
   }
 
   /** Checks now, or again as soon as the check that is under way has ended. */
@@ -145,14 +148,15 @@ export class CheckLoop implements Disposable {
 
   #delayAfter(result: CheckResult): number | null {
     const { pace, intervalMs, random } = this.#options
-    if (!result.ok && result.retryInMs !== undefined) return result.retryInMs
     if (this.#isSteady) {
+      if (!result.ok && result.isUndecided === true && result.retryInMs !== undefined) return result.retryInMs
       if (!Number.isFinite(intervalMs)) return result.retryInMs ?? null
       // Services that became healthy together must not be checked together for ever.
       const delay = this.#isSpread ? intervalMs : intervalMs * (0.5 + random() / 2)
       this.#isSpread = true
       return this.#aligned(delay)
     }
+    if (!result.ok && result.retryInMs !== undefined) return result.retryInMs
     if (pace === null) return null
     const delay = this.#paceMs
     this.#paceMs = Math.min(pace.toMs, this.#paceMs * paceGrowth)
@@ -184,12 +188,12 @@ export class CheckLoop implements Disposable {
   }
 
   #tellSuccess(result: Success): void {
-    const { source, message, ports, warnings } = result
+    const { source, message } = result
     this.#success = result
-    const shown = JSON.stringify([source, ports, warnings])
+    const shown = JSON.stringify([source, reachedBy(result)])
     const isNew = this.#healthy !== shown
     this.#healthy = shown
-    if (isNew) this.#report({ type: 'healthy', source, message, ports, warnings })
+    if (isNew) this.#report({ type: 'healthy', source, message, ...reachedBy(result) })
     else if (message !== this.#message) this.#report({ type: 'checked', source, message })
   }
 
@@ -210,7 +214,7 @@ export class CheckLoop implements Disposable {
   #isDown(result: CheckResult & { readonly ok: false }): boolean {
     if (!this.#isSteady) return result.isWrong === true
     if (this.#phase === 'unhealthy' || result.isCertain === true) return true
-    if (result.retryInMs !== undefined) return false
+    if (result.isUndecided === true) return false
     if (this.#options.clock.now() < this.#options.countFrom) return false
     this.#failures++
     return this.#failures >= this.#options.retries

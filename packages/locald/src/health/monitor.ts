@@ -26,16 +26,22 @@ export interface HealthSubject {
   readonly wasNotified?: boolean
 }
 
+/** Where a service that is healthy is reached. */
+export interface Reached {
+  /** Where it listens, the chosen one first; empty when that is not known. */
+  readonly ports: readonly number[]
+  /** The address to connect to for the chosen one. Absent: 127.0.0.1. */
+  readonly host?: string
+  readonly warnings: readonly string[]
+}
+
+export function reachedBy({ ports, host, warnings }: Reached): Reached {
+  return { ports, ...(host === undefined ? {} : { host }), warnings }
+}
+
 export type HealthReport =
-  /** Healthy from now on; repeated when the source or the ports change. */
-  | {
-      readonly type: 'healthy'
-      readonly source: HealthSource
-      readonly message: string
-      /** Where it listens, the chosen one first; empty when that is not known. */
-      readonly ports: readonly number[]
-      readonly warnings: readonly string[]
-    }
+  /** Healthy from now on; repeated when the source changes, or where it is reached. */
+  | (Reached & { readonly type: 'healthy'; readonly source: HealthSource; readonly message: string })
   /** It was healthy and is not any more, or (never healthy) it was found to be wrong: somebody else's listener. */
   | { readonly type: 'unhealthy'; readonly source: HealthSource; readonly message: string; readonly output?: string }
   /** A check gave another result than the one before, without changing the status: what to show in `why`. */

@@ -1,25 +1,24 @@
 // Follows where one run listens, and says whether that is where it should.
 import { servesLoopback } from '../lib/listener.ts'
 import { describeHolder, holderOfListener } from '../lib/port-holder.ts'
+import { reachedBy } from './monitor.ts'
 import { choosePort, settleMs } from './port-choice.ts'
 import type { Listener } from '../lib/listener.ts'
 import type { Clock } from './clock.ts'
 import type { RunListeners, WatchedRun } from './listener-watch.ts'
+import type { Reached } from './monitor.ts'
 import type { PortChoice } from './port-choice.ts'
 
 /** `exact`: the given port and no other, without a word about others. */
 export type Discovery = 'auto' | 'scan' | 'off' | 'exact'
 
 export type PortState =
-  | {
+  | (Reached & {
       readonly type: 'listening'
-      /** The chosen one first. */
-      readonly ports: readonly number[]
       readonly message: string
-      readonly warnings: readonly string[]
       /** Where to connect to for the chosen port, likeliest first. */
       readonly addresses: readonly string[]
-    }
+    })
   | {
       readonly type: 'missing'
       readonly message: string
@@ -27,15 +26,13 @@ export type PortState =
       readonly isWrong: boolean
       /** It is against `port_discovery`, and no passing state. */
       readonly isCertain?: boolean
-      /** When it can be known for sure. */
+      /** When it can be known for sure, if it cannot now. */
       readonly retryInMs?: number
+      readonly isUndecided?: boolean
     }
 
-/** Where a run is reached, when something else decides about its health. */
-export interface FoundPlace {
-  /** The chosen one first; empty when it listens nowhere, or not yet where it may. */
-  readonly ports: readonly number[]
-  readonly warnings: readonly string[]
+/** Where a run is reached, when something else decides about its health; without ports when it listens nowhere yet. */
+export interface FoundPlace extends Reached {
   /** It listens where it must not; null: all is well. */
   readonly problem: string | null
   /** When more can be known for sure; null: nothing is open. */
@@ -102,11 +99,12 @@ export class PortTracker {
     const choice = await this.#choose(this.#maxAgeMs())
     if (choice.type === 'none') return nowhere
     const state = await this.#stateOf(choice)
-    if (state.type === 'listening') return { ...nowhere, ports: state.ports, warnings: state.warnings }
+    if (state.type === 'listening') return { ...nowhere, ...reachedBy(state) }
     if (state.isCertain === true) return { ...nowhere, problem: state.message }
     if (choice.type === 'given' || state.retryInMs === undefined) return nowhere
     const isLikely = this.#discovery !== 'off' && state.retryInMs <= settleMs
-    return { ...nowhere, ports: isLikely ? choice.ports : [], againInMs: state.retryInMs }
+    const likely = isLikely ? reachedBy(this.#listening(choice.ports, [])) : {}
+    return { ...nowhere, ...likely, againInMs: state.retryInMs }
   }
 
   /** `maxAgeMs`: how old what is known of its listeners may be. Default: as the options say. */
@@ -131,13 +129,14 @@ export class PortTracker {
             type: 'missing',
             message: `Listens on port ${found} since a moment`,
             isWrong: false,
+            isUndecided: true,
             retryInMs: choice.inMs,
           }
     }
     if (this.#discovery === 'exact') return await this.#none(listeners)
     if (choice.inMs > 0) {
       const message = `Listens on port ${found}; port ${given}, which it was given, may still come`
-      return { type: 'missing', message, isWrong: false, retryInMs: choice.inMs }
+      return { type: 'missing', message, isWrong: false, isUndecided: true, retryInMs: choice.inMs }
     }
     const rival = listeners.others.find(isInTheWay)
     const held = rival === undefined ? '' : `, which is held by ${await this.#holder(rival)}`
@@ -163,10 +162,12 @@ export class PortTracker {
     return { type: 'missing', message: `Does not listen on ${where}`, isWrong: false }
   }
 
-  #listening(ports: readonly number[], warnings: readonly string[]): PortState {
+  #listening(ports: readonly number[], warnings: readonly string[]): PortState & { readonly type: 'listening' } {
     const [chosen] = ports
     const addresses = addressesFor(this.#run.listeners.own.filter(({ port }) => port === chosen))
-    return { type: 'listening', ports, message: `Listens on port ${chosen}`, warnings, addresses }
+    const isOnIpv6Alone = addresses.length === 1 && addresses[0] === ipv6Loopback
+    const reached = { ports, ...(isOnIpv6Alone ? { host: ipv6Loopback } : {}), warnings }
+    return { type: 'listening', message: `Listens on port ${chosen}`, addresses, ...reached }
   }
 
   /** Both listen on one port, each on an address of its own: `localhost` can lead to either. */
@@ -206,6 +207,8 @@ export class PortTracker {
 function isInTheWay(listener: Listener): boolean {
   return servesLoopback(listener.address)
 }
+
+const ipv6Loopback = '::1'
 
 /** IPv4 first, as most servers have it; an IPv6 wildcard mostly serves both. */
 function addressesFor(listeners: readonly Listener[]): readonly string[] {

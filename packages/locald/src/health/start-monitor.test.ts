@@ -82,7 +82,9 @@ describe('a service that must listen', () => {
     const port = await freePort()
     await using service = TestService.start(`listen(net.createServer(), ${port}, '${host}')`)
     const { log, monitor } = monitorOf(service, { port })
-    expect(await log.first('healthy')).toMatchObject({ source: 'tcp', ports: [port], warnings: [] })
+    const report = await log.first('healthy')
+    expect(report).toMatchObject({ source: 'tcp', ports: [port], warnings: [] })
+    expect(report.host).toBe(host === '::1' ? '::1' : undefined)
     expect(monitor.source).toBe('tcp')
   })
 
@@ -369,7 +371,7 @@ describe('an http check', () => {
     const port = await freePort()
     await using service = TestService.start(`listen(${server}, ${port}, '::1')`)
     const { log } = monitorOf(service, { port, check: http })
-    await log.first('healthy')
+    expect(await log.first('healthy')).toMatchObject({ ports: [port], host: '::1' })
   })
 
   test('goes where the service really listens', async () => {
@@ -562,6 +564,13 @@ describe.each([
     const { log } = begin(service, { port, portDiscovery: 'off' })
     await log.first('healthy', 0, ({ ports }) => ports[0] === port)
     expect(log.all.map(({ type }) => type)).not.toContain('unhealthy')
+  })
+
+  test.runIf(hasIpv6)('tells of a service on IPv6 alone by which address it is reached', async () => {
+    const port = await freePort()
+    await using service = TestService.start(`listen(net.createServer(), ${port}, '::1')`)
+    const { log } = begin(service, { port })
+    expect(await log.first('healthy', 0, ({ ports }) => ports[0] === port)).toMatchObject({ host: '::1' })
   })
 
   test('is an error under discovery off', async () => {

@@ -5,16 +5,18 @@ import { CheckLoop } from './check-loop.ts'
 import { systemClock } from './clock.ts'
 import { commandCheck } from './command-check.ts'
 import { httpCheck } from './http-check.ts'
+import { reachedBy } from './monitor.ts'
 import { PortTracker } from './port-tracker.ts'
 import type { HealthSource } from '@locald/protocol'
 import type { CheckLoopOptions, CheckResult } from './check-loop.ts'
 import type { Clock } from './clock.ts'
 import type { AttemptResult } from './http-check.ts'
 import type { Cadence, Following, WatchedRun } from './listener-watch.ts'
-import type { CheckRecord, HealthDependencies, HealthMonitor, HealthReport, HealthSubject } from './monitor.ts'
+import type { CheckRecord, HealthDependencies, HealthMonitor, HealthReport, HealthSubject, Reached } from './monitor.ts'
 import type { Discovery, FoundPlace, PortState } from './port-tracker.ts'
 import type { ProbeSpec } from './probe-spec.ts'
 
+const nowhere: Reached = { ports: [], warnings: [] }
 /** Where nothing explicit decides. */
 const inferredTiming = { intervalMs: 10_000, retries: 3, startPeriodMs: 0 } as const
 /** A look at the listeners serves the checks of so many milliseconds, or of a tenth of their interval. */
@@ -77,7 +79,7 @@ class Monitor implements HealthMonitor {
   #isNotified: boolean
   #following: Following | null = null
   /** Of what is placed apart: where it was found last. */
-  #place: Pick<FoundPlace, 'ports' | 'warnings'> = { ports: [], warnings: [] }
+  #place: Reached = nowhere
   #placeTimer: Disposable | null = null
 
   constructor(subject: HealthSubject, report: (report: HealthReport) => void, dependencies: HealthDependencies) {
@@ -174,7 +176,7 @@ class Monitor implements HealthMonitor {
     const check = async (): Promise<CheckResult> => {
       const state = await tracker.state()
       return state.type === 'listening'
-        ? { ok: true, source: 'tcp', ...state, ports: this.#ownFirst(state.ports) }
+        ? found('tcp', state.message, this.#ownFirst(state))
         : { ok: false, source: 'tcp', ...state }
     }
     return { source: 'tcp', check, watched, tracker }
@@ -195,14 +197,16 @@ class Monitor implements HealthMonitor {
   }
 
   /** A check may ask another port than the one that the service is reached at. */
-  #ownFirst(ports: readonly number[]): readonly number[] {
+  #ownFirst(state: Reached): Reached {
     const { port } = this.#subject
-    return port !== null && ports.includes(port) ? [port, ...ports.filter((one) => one !== port)] : ports
+    const { ports, warnings } = state
+    if (port === null || port === ports[0] || !ports.includes(port)) return reachedBy(state)
+    return { ports: [port, ...ports.filter((one) => one !== port)], warnings }
   }
 
-  #reachedAt(asked: number): readonly number[] {
+  #reachedAt(asked: number): Reached {
     const { port } = this.#subject
-    return port === null || port === asked ? [asked] : []
+    return port === null || port === asked ? { ...nowhere, ports: [asked] } : nowhere
   }
 
   #mayListen(): Kind {
@@ -211,13 +215,14 @@ class Monitor implements HealthMonitor {
     // Only the given port is a promise: a tool's passing listener elsewhere may go as it came.
     let hasListened = false
     const check = async (): Promise<CheckResult> => {
-      const { ports, warnings, problem } = await this.#look(tracker)
-      const [port] = ports
+      const place = await this.#look(tracker)
+      const { problem } = place
+      const [port] = place.ports
       if (problem !== null) return { ...missing('tcp', problem), isWrong: true, isCertain: true }
       hasListened ||= port !== undefined && port === given
       if (port !== undefined) {
         const note = given === null || port === given ? '' : `, not on port ${given} that it was given`
-        return found('tcp', `Listens on port ${port}${note}`, ports, warnings)
+        return found('tcp', `Listens on port ${port}${note}`, reachedBy(place))
       }
       return hasListened ? missing('tcp', `Does not listen on port ${given} any more`) : this.#alive()
     }
@@ -255,19 +260,18 @@ class Monitor implements HealthMonitor {
     if (this.#ending.signal.aborted) return
     this.#follow()
     if (place.problem !== null) return this.#loop.trigger()
-    const { ports, warnings } = this.#remembered(place)
-    this.#loop.moved(ports, warnings)
+    this.#loop.moved(this.#remembered(place))
   }
 
   /** Who listens nowhere for a moment is expected where it was. */
-  #remembered({ ports, warnings }: FoundPlace): Pick<FoundPlace, 'ports' | 'warnings'> {
-    if (ports.length > 0) this.#place = { ports, warnings }
+  #remembered(place: FoundPlace): Reached {
+    if (place.ports.length > 0) this.#place = reachedBy(place)
     return this.#place
   }
 
   #alive(): CheckResult {
     const age = this.#clock.now() - this.#subject.startedAt
-    if (age >= aliveMs || this.#subject.wasHealthy) return found('process', 'Runs for more than 1 s', [])
+    if (age >= aliveMs || this.#subject.wasHealthy) return found('process', 'Runs for more than 1 s')
     // A clock that was set back must not make anybody wait.
     const retryInMs = Math.min(aliveMs, aliveMs - age)
     return { ...missing('process', 'Runs for less than 1 s'), retryInMs }
@@ -280,9 +284,9 @@ class Monitor implements HealthMonitor {
       const { watched, tracker } = this.#track(port)
       const askAt = async (state: PortState, signal: AbortSignal): Promise<CheckResult> => {
         if (state.type === 'missing') return { ok: false, source: 'http', ...state }
-        const { ports, warnings, addresses } = state
+        const { ports, addresses } = state
         const answer = await httpCheck({ ...check, port: ports[0] ?? 0, addresses }, signal)
-        return fromAttempt('http', answer, ports, warnings)
+        return fromAttempt('http', answer, reachedBy(state))
       }
       const ask = async (signal: AbortSignal): Promise<CheckResult> => {
         const state = await tracker.state()
@@ -297,14 +301,14 @@ class Monitor implements HealthMonitor {
     const attempt = { ...check, port, addresses: ['127.0.0.1', '::1'] }
     // Whoever serves that port: it was named, and it is not the one that this service was given.
     const ask = async (signal: AbortSignal): Promise<CheckResult> =>
-      fromAttempt('http', await httpCheck(attempt, signal), this.#reachedAt(port), [])
+      fromAttempt('http', await httpCheck(attempt, signal), this.#reachedAt(port))
     return { source: 'http', check: ask, pace, watched: this.#watch([port]) }
   }
 
   #command({ command, timeoutMs }: ProbeSpec & { readonly type: 'command' }): Kind {
     const { env, cwd } = this.#subject
     const check = async (signal: AbortSignal): Promise<CheckResult> =>
-      fromAttempt('command', await commandCheck({ command, env, cwd, timeoutMs }, signal), [], [])
+      fromAttempt('command', await commandCheck({ command, env, cwd, timeoutMs }, signal))
     // Most commands ask the service's port: a new listener is the best moment to try.
     const apart = this.#apart() ?? { watched: this.#watch([]) }
     return { source: 'command', check, pace: { fromMs: 50, toMs: 250 }, ...apart }
@@ -323,7 +327,7 @@ class Monitor implements HealthMonitor {
       if (!this.#ending.signal.aborted) this.#loop.trigger()
     }
     const check = async (): Promise<CheckResult> => {
-      if (matched) return found('log', `A line of the output matched "${pattern}"`, [])
+      if (matched) return found('log', `A line of the output matched "${pattern}"`)
       if (problem !== null) return { ...missing('log', problem), isWrong: true }
       return missing('log', `No line of the output matched "${pattern}" yet`)
     }
@@ -343,7 +347,7 @@ class Monitor implements HealthMonitor {
     if (!this.#isNotified) return result
     if (result.ok) return { ...result, source: 'notify', message: 'Sent READY=1' }
     const isAnswer = this.#kind.source === 'notify' || (!this.#loop.isSteady && result.isWrong !== true)
-    return isAnswer ? found('notify', 'Sent READY=1', []) : result
+    return isAnswer ? found('notify', 'Sent READY=1') : result
   }
 
   #track(port: number | undefined): { readonly watched: WatchedRun; readonly tracker: PortTracker } {
@@ -403,13 +407,8 @@ class Monitor implements HealthMonitor {
   }
 }
 
-function found(
-  source: HealthSource,
-  message: string,
-  ports: readonly number[],
-  warnings: readonly string[] = [],
-): CheckResult {
-  return { ok: true, source, message, ports, warnings }
+function found(source: HealthSource, message: string, reached: Reached = nowhere): CheckResult {
+  return { ok: true, source, message, ...reached }
 }
 
 function missing(source: HealthSource, message: string): CheckResult & { readonly ok: false } {
@@ -419,10 +418,9 @@ function missing(source: HealthSource, message: string): CheckResult & { readonl
 function fromAttempt(
   source: HealthSource,
   { ok, message, output }: AttemptResult,
-  ports: readonly number[],
-  warnings: readonly string[],
+  reached: Reached = nowhere,
 ): CheckResult {
-  if (ok) return { ok, source, message, ports, warnings }
+  if (ok) return { ok, source, message, ...reached }
   return output === undefined ? { ok, source, message } : { ok, source, message, output }
 }
 

@@ -3,7 +3,7 @@ import type { ServiceType } from '@locald/protocol'
 import type { ServiceProperty } from './references.ts'
 import { urlFor } from './service-url.ts'
 
-/** Everything listens on the loopback interface. */
+/** Everything listens on the loopback interface, if it was not found at another address of it. */
 export const serviceHost = '127.0.0.1'
 
 /** What that interface is called inside a container. */
@@ -31,7 +31,7 @@ export type Addresses = ReadonlyMap<string, ServiceAddress>
 interface Addressed {
   readonly name: string
   readonly config: { readonly type: ServiceType }
-  readonly instances: readonly { readonly port: number | null }[]
+  readonly instances: readonly { readonly port: number | null; readonly host?: string }[]
 }
 
 /** The services of a plan are the same for each of them. */
@@ -50,7 +50,9 @@ function findAddresses(services: readonly Addressed[], host: string): Addresses 
   return new Map(
     services.map(({ name, config: { type }, instances }) => {
       const ports = instances.flatMap(({ port }) => (port === null ? [] : [port]))
-      return [name, { name, type, host, ports, variables: variablesAbout(name, type, host, ports) }] as const
+      // Containers have one address for all that is outside of them.
+      const own = host === serviceHost ? (instances[0]?.host ?? host) : host
+      return [name, { name, type, host: own, ports, variables: variablesAbout(name, type, own, ports) }] as const
     }),
   )
 }

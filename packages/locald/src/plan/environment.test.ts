@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { addressesOf, siblingVariables } from './addresses.ts'
+import { addressesOf, siblingHost, siblingVariables } from './addresses.ts'
 import { environmentFor } from './environment.ts'
 import type { EnvironmentInputs, InstanceEnvironment } from './environment.ts'
 import { noEnvLayers } from './env-layers.ts'
@@ -156,6 +156,20 @@ test('siblingVariables() offers the addresses of all others that have one', () =
     DATABASE_URL: 'postgres://postgres@127.0.0.1:5432/postgres',
     REDIS_URL: 'redis://127.0.0.1:6379',
   })
+})
+
+test('siblingVariables() and references tell the address of what was found on ::1 alone, but not to containers', () => {
+  const { services } = planOf(configOf({ web: { port: 3000 }, db: { type: 'postgres', port: 5432 } }))
+  const found = services.map((service) => ({
+    ...service,
+    instances: service.instances.map((instance) => ({ ...instance, host: '::1' })),
+  }))
+  expect(Object.fromEntries(siblingVariables(addressesOf(found), 'web'))).toMatchObject({
+    DB_HOST: '::1',
+    DATABASE_URL: 'postgres://postgres@[::1]:5432/postgres',
+  })
+  const inside = addressesOf(found, siblingHost({ container: {} }))
+  expect(siblingVariables(inside, 'db').get('WEB_URL')).toBe('http://host.docker.internal:3000')
 })
 
 test('siblingVariables() offers DATABASE_URL to nobody when there are two databases', () => {

@@ -9,6 +9,8 @@ export interface InstancePlan {
   readonly instance: number
   /** Assigned or fixed; null when the service gets none. */
   readonly port: number | null
+  /** The address that it was found listening on. Absent: 127.0.0.1, as far as is known. */
+  readonly host?: string
   /** Of a container that publishes several ports: those for the further ones, in their order. */
   readonly morePorts?: readonly number[]
 }

@@ -117,8 +117,7 @@ export class Attendance implements Disposable {
 
   #report(slot: Slot, run: string, report: HealthReport): void {
     if (report.type === 'healthy') {
-      const { source, message, ports, warnings } = report
-      return this.#apply(slot, { type: 'healthy', run, source, message, ports, warnings })
+      return this.#apply(slot, { ...report, run })
     }
     const { type, source, message, output } = report
     this.#apply(slot, { type, run, source, message, output: output ?? null })

@@ -8,17 +8,18 @@ import type { ProjectRecord } from './state.ts'
 type Siblings = Pick<ProjectRecord, 'planned' | 'instances'>
 
 /**
- * The plan as a service is to see it that is started now: its siblings at the ports where they listen, or were found last by
- * the same definition; the service itself at the port that it is given.
+ * The plan as a service is to see it that is started now: its siblings where they listen, by port and address, or were found
+ * last by the same definition; the service itself at the port that it is given.
  */
 export function planAsFound({ planned: { plan }, instances }: Siblings, ownName: string): Plan {
   const services = plan.services.map((service) => {
     if (service.name === ownName) return service
     const found = service.instances.map((planned) => {
-      const memory = instances.get(instanceKey(service.name, planned.instance))?.memory
-      const last = memory?.found?.hash === service.hash ? memory.found.port : undefined
-      const port = memory?.ports[0] ?? last
-      return planned.port === null || port === undefined || port === planned.port ? planned : { ...planned, port }
+      const { found = null, ports = [] } = instances.get(instanceKey(service.name, planned.instance))?.memory ?? {}
+      if (planned.port === null || found === null) return planned
+      const { port, host, hash } = found
+      if ((ports.length === 0 && hash !== service.hash) || (port === planned.port && host === undefined)) return planned
+      return { ...planned, port, ...(host === undefined ? {} : { host }) }
     })
     return found.some((one, index) => one !== service.instances[index]) ? { ...service, instances: found } : service
   })

@@ -115,9 +115,9 @@ export interface InstanceMemory {
   readonly completedHash: string | null
   /**
    * Where it was found listening, by which definition of it: what siblings are told until it listens again. Null when it was
-   * never found anywhere, or its definition changed.
+   * never found anywhere, or its definition changed. `host`: by which address; absent: 127.0.0.1.
    */
-  readonly found: { readonly port: number; readonly hash: string } | null
+  readonly found: { readonly port: number; readonly hash: string; readonly host?: string } | null
   /** The ports of siblings that its current or last run was started with, by service. */
   readonly told: Readonly<Record<string, number>>
   readonly watch: WatchMemory

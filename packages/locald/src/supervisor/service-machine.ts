@@ -88,6 +88,8 @@ export type MachineInput =
       readonly source: HealthSource
       readonly message: string
       readonly ports: readonly number[]
+      /** The address for the first of them. Absent: 127.0.0.1. */
+      readonly host?: string
       readonly warnings: readonly string[]
     }
   | {
@@ -425,7 +427,7 @@ function healthy(
     health: { source: input.source, message: input.message, output: null },
     ports: input.ports,
     warnings: input.warnings,
-    found: input.ports[0] === undefined ? memory.found : { port: input.ports[0], hash: settings.hash },
+    found: foundBy(input, settings.hash) ?? memory.found,
     readyAfterMs: memory.readyAfterMs ?? Math.max(0, now - state.run.startedAt),
     notify: fitness(memory.notify, true),
   })
@@ -434,6 +436,11 @@ function healthy(
   const news = isHealthy ? 'service.healthy' : 'service.unhealthy'
   const isNews = state.id === 'starting' || wasHealthy !== isHealthy
   return step(known, { id: 'running', run: state.run, healthy: isHealthy }, isNews ? news : 'service.updated')
+}
+
+function foundBy({ ports, host }: MachineInput & { type: 'healthy' }, hash: string): InstanceMemory['found'] {
+  const [port] = ports
+  return port === undefined ? null : { port, hash, ...(host === undefined ? {} : { host }) }
 }
 
 function fitness(memory: NotifyMemory | null, isFit: boolean): NotifyMemory | null {

@@ -28,6 +28,8 @@ export function snapshotOf(
 ): ServiceSnapshot {
   const { state, memory } = instance
   const port = memory.ports[0] ?? portShown(service.config, planned)
+  const host = memory.ports.length > 0 ? memory.found?.host : undefined
+  const direct = port === null ? null : urlFor(service.config.type, host ?? serviceHost, port)
   const status = healthStatus(state, service.config)
   const health = healthShown(memory)
   const run = runOf(instance)
@@ -45,7 +47,8 @@ export function snapshotOf(
     ...(run?.container === undefined ? {} : { container: containerShown(run.container) }),
     port,
     ports: memory.ports.length > 0 ? memory.ports : port === null ? [] : [port],
-    url: addressShown(service.config, port, publicUrl),
+    ...(host === undefined ? {} : { host }),
+    url: direct === null && service.config.site === undefined ? null : (publicUrl ?? direct),
     restarts: memory.restarts,
     exit: memory.exit,
     started_at: memory.startedAt === null ? null : new Date(memory.startedAt).toISOString(),
@@ -80,11 +83,6 @@ function reasonOf(state: InstanceState): string | null {
 
 function containerShown({ id, name, engine }: ContainerIdentity): NonNullable<ServiceSnapshot['container']> {
   return { id, name, engine: engine.url }
-}
-
-function addressShown(config: ServiceConfig, port: number | null, publicUrl: string | null): string | null {
-  if (config.site !== undefined) return publicUrl
-  return port === null ? null : (publicUrl ?? urlFor(config.type, serviceHost, port))
 }
 
 /** A service that need not listen shows no port before it was seen listening. */

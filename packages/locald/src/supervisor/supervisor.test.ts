@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Plan } from '../plan/plan.ts'
+import { addressesOf } from '../plan/addresses.ts'
 import { SupervisorWorld } from './testing/supervisor-world.ts'
 import type { Adoption } from './take-over.ts'
 
@@ -909,6 +910,22 @@ describe('a port that was found', () => {
     await world.restart(plan, ['api.1'])
     await world.exits('api', null)
     expect(warnings()).toEqual([])
+  })
+
+  test('on ::1 alone has an address that works, for siblings too', async () => {
+    const plan = world.plan(services)
+    await world.up(plan)
+    await world.listens('web', 5000, '::1')
+    const seen = (): unknown =>
+      addressesOf(world.supervisor.planSeenBy(plan.id, 'api').services)
+        .get('web')
+        ?.variables.map(([, value]) => value)
+    const shown = (): unknown => world.supervisor.statuses()[0]?.services.find((s) => s.name === 'web')
+    expect(seen()).toEqual(['::1', '5000', 'http://[::1]:5000'])
+    expect(shown()).toMatchObject({ port: 5000, host: '::1', url: 'http://[::1]:5000' })
+    await world.listens('web', 5000)
+    expect(seen()).toEqual(['127.0.0.1', '5000', 'http://127.0.0.1:5000'])
+    expect(shown()).toMatchObject({ port: 5000, url: 'http://127.0.0.1:5000' })
   })
 
   test('is the best guess until it listens again, but not for another definition', async () => {

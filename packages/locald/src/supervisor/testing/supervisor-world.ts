@@ -113,9 +113,10 @@ export class SupervisorWorld {
   }
 
   /** It is healthy because it listens there. */
-  async listens(service: string, port: number): Promise<void> {
+  async listens(service: string, port: number, host?: string): Promise<void> {
     const report = this.#reports.get(this.#runOf(service).id)
-    report?.({ type: 'healthy', source: 'tcp', message: '', ports: [port], warnings: [] })
+    const reached = { ports: [port], ...(host === undefined ? {} : { host }), warnings: [] }
+    report?.({ type: 'healthy', source: 'tcp', message: '', ...reached })
     await this.settle()
   }
 
