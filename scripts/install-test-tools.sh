@@ -5,7 +5,7 @@ set -euo pipefail
 
 declare -A package_of=([python3]=python3 [curl]=curl [setsid]=util-linux [ps]=procps [systemd-notify]=systemd
   [redis-server]=redis-server [mosquitto]=mosquitto [haproxy]=haproxy [dockerd]=docker.io [docker]=docker.io [busybox]=busybox-static
-  [openssl]=openssl [update-ca-certificates]=ca-certificates [certutil]=libnss3-tools [tstclnt]=libnss3-tools [chromium]=chromium)
+  [openssl]=openssl [update-ca-certificates]=ca-certificates [certutil]=libnss3-tools [tstclnt]=libnss3-tools [trust]=p11-kit [chromium]=chromium)
 PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 for program in "${!package_of[@]}"; do

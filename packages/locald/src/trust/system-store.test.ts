@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systemBundle } from '../certificates/ca-bundle.ts'
 import { systemStore } from './system-store.ts'
 import { createPrivatePlace, faultsOf, hasProgram, removeFrom, trustIn } from './testing/private-place.ts'
@@ -125,6 +125,68 @@ test('a CA that was added by hand where the layout is unknown is verified as wel
   const [authority] = await place.authorities.ensure(['localhost'])
   place.write('etc/ssl/certs/ca-certificates.crt', authority?.certificate)
   expect(await faultsOf(place, [await systemStore(place)])).toEqual([null])
+})
+
+/** What p11-kit is told to read there; `anchors` lies below it. */
+const sources: Readonly<Record<string, string>> = {
+  'Fedora, RHEL': 'etc/pki/ca-trust/source',
+  Arch: 'etc/ca-certificates/trust-source',
+  SUSE: 'etc/pki/trust',
+}
+const p11Layouts = layouts.filter(({ family }) => family in sources)
+const canMount = spawnSync('unshare', ['-rm', 'true']).status === 0
+const p11Test = test.runIf(hasProgram('trust') && hasProgram('openssl') && canMount)
+
+/** The program of that system, as far as it matters here: its call of p11-kit, the real one, which reads this root alone. */
+function placeP11Kit(place: PrivatePlace, { family, anchors, program, bundle, args }: Layout): void {
+  place.write(`${anchors}/`)
+  place.write(`${dirname(bundle)}/`)
+  const paths = join(place.root, sources[family] ?? '')
+  place.write('p11/ours.module', `module: p11-kit-trust.so\ntrust-policy: yes\nx-init-reserved: paths='${paths}'\n`)
+  place.write(
+    program,
+    `#!/bin/sh -eu
+[ "$*" = "${args}" ] || exit 64
+exec unshare -rm /bin/sh -euc '
+  mount --bind "$1/p11" /usr/share/p11-kit/modules
+  extract() { trust extract --overwrite --filter=ca-anchors --purpose=server-auth "$@"; }
+  extract --format=pem-bundle --comment "$2"
+  extract --format=pem-directory-hash "$1/hashed"
+  chmod u+w "$1/hashed"
+' sh "${place.root}" "${join(place.root, bundle)}"
+`,
+    0o755,
+  )
+}
+
+describe.each(p11Layouts)('p11-kit with the directories of $family', (layout) => {
+  p11Test('takes over the CA, which openssl then trusts, until it is removed', async () => {
+    using place = createPrivatePlace()
+    placeP11Kit(place, layout)
+    using stranger = createPrivatePlace()
+    const [foreign] = await stranger.authorities.ensure(['localhost'])
+    place.write(`${layout.anchors}/company.${layout.extension}`, foreign?.certificate)
+    const [authority] = await place.authorities.ensure(['localhost'])
+    const store = await systemStore(place)
+    expect(await trustIn(place, [store])).toEqual(new Map())
+    expect(await faultsOf(place, [store])).toEqual([null])
+    const bundle = (): string => readFileSync(join(place.root, layout.bundle), 'utf8')
+    expect(bundle()).toContain(foreign?.certificate.trim())
+    expect(bundle()).toContain(authority?.certificate.trim())
+    const now = Date.now()
+    const leaf = await place.authorities.issue('web.localhost', { notBefore: now - 1000, notAfter: now + 60_000 })
+    const file = place.write('leaf.pem', leaf.certificate)
+    const verify = (): string =>
+      execFileSync('openssl', ['verify', '-no-CAfile', '-CApath', join(place.root, 'hashed'), file], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+    expect(verify()).toContain('OK')
+    await removeFrom(place, [store])
+    expect(bundle()).toContain(foreign?.certificate.trim())
+    expect(bundle()).not.toContain(authority?.certificate.trim())
+    expect(verify).toThrow('Command failed')
+  })
 })
 
 const debianTest = test.runIf(hasProgram('update-ca-certificates') && hasProgram('openssl'))
