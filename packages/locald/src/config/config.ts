@@ -192,6 +192,6 @@ export type ConfigResult =
 export interface SoundPart {
   /** Faulty values are left out of it. */
   readonly config: Config
-  /** Services of which it is not certain whether they have a port. */
+  /** Services of which it is not certain whether they have a port; some are not even in `config`. */
   readonly unclear: ReadonlySet<string>
 }

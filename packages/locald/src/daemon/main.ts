@@ -333,7 +333,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   if (answersDns) await lookups.look(names.hosts, { now: true })
 }
 
-/** Set by a session, not by its shell: they are the same for whatever command started the keeper. */
+/** Set by a session or its terminal, never by a profile: without them programs had no language and no colours. */
 const ofTheSession =
   /^(?:LANG|LANGUAGE|LC_[A-Z]+|TZ|TERM|COLORTERM|XDG_.*|DBUS_SESSION_BUS_ADDRESS|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY)$/
 

@@ -90,6 +90,11 @@ command = "echo \${services.cache.port}"
   ])
 })
 
+test('examine() takes a service that is no table for one that exists', async () => {
+  write({ 'locald.toml': '[services]\nw = "sleep 1"\n[services.a]\ncommand = "echo ${services.w.port}"\n' })
+  expect(await faults()).toEqual(['locald.toml:2:5 wrong-type <"sleep 1">'])
+})
+
 test('examine() reads a Procfile line of a locald.toml at its own place', async () => {
   write({
     'locald.toml': '[services.w]\ntype = "worker"\n[services.a]\n',

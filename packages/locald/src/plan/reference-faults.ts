@@ -9,8 +9,8 @@ import { isServiceProperty } from './references.ts'
 import type { ServiceReference } from './references.ts'
 
 /**
- * One error for each reference that cannot mean anything: unknown service, unknown property, no port, unreadable. Whether a
- * service of `unclear` has a port is not known, and not complained about.
+ * One error for each reference that cannot mean anything: unknown service, unknown property, no port, unreadable. Of the
+ * services of `unclear` too little is known to complain about references to them.
  */
 export function referenceFaults(config: Config, unclear: ReadonlySet<string>): readonly Diagnostic[] {
   const placed = [...projectReferences(config), ...config.services.flatMap((service) => serviceReferences(service))]
@@ -35,7 +35,8 @@ function faultOf(
         hint: 'There is ${locald.ca_bundle}: a file with the certificate authorities of the system and of locald',
       })
     case 'service':
-      return serviceFault(config, reference, place) ?? portFault(config, unclear, reference, place)
+      if (unclear.has(reference.service)) return undefined
+      return serviceFault(config, reference, place)
     default:
       return unreachable(reference)
   }
@@ -54,12 +55,7 @@ function serviceFault(config: Config, { service, property, source }: ServiceRefe
       hint: hintFor(property, ['url', 'host', 'port'], 'A service has'),
     })
   }
-  return undefined
-}
-
-function portFault(config: Config, unclear: ReadonlySet<string>, { service, source }: ServiceReference, place: Place) {
-  const referred = config.services.find(({ name }) => name === service)
-  if (referred === undefined || hasPort(referred) || unclear.has(service)) return undefined
+  if (hasPort(referred)) return undefined
   return error(place, 'reference-without-port', `"${source}" refers to "${service}", which has no port`, {
     hint: `Give "${service}" a port, or remove the reference`,
   })
