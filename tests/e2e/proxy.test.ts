@@ -1,9 +1,18 @@
 // The proxy as part of the whole: what a request meets while services and daemons come and go.
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { curl } from '../support/curl.ts'
 import { createHarness } from '../support/harness.ts'
+import type { Harness } from '../support/harness.ts'
+import { askOver, webSocketKey } from '../support/websocket-client.ts'
 
 const files = {
   'locald.toml': '[project]\nname = "shop"\n[services.web]\ncommand = "node server.mjs"\n',
@@ -199,4 +208,99 @@ build = "true"
   expect((await project.locald('stop', 'docs')).code).toBe(0)
   expect((await project.service('docs')).state).toBe('stopped')
   expect((await curl(`${addressOf('docs')}/`)).status).toBeGreaterThanOrEqual(500)
+})
+
+/** Says "hello, TEXT" to each text that comes by WebSocket, and tells in a trailer which one came. */
+const talkative = {
+  ...files,
+  'server.mjs': `
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+const server = createServer(async (request, answer) => {
+  let length = 0
+  for await (const chunk of request) length += chunk.length
+  answer.writeHead(200, { trailer: 'x-seen' })
+  answer.write('body of ' + length)
+  answer.addTrailers({ 'x-seen': request.trailers['x-sum'] ?? 'none' })
+  answer.end()
+})
+server.on('upgrade', (request, socket) => {
+  const accept = createHash('sha1').update(request.headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64')
+  socket.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n')
+  socket.on('data', (frame) => {
+    const text = frame.subarray(6, 6 + (frame[1] & 127)).map((byte, index) => byte ^ frame[2 + (index % 4)])
+    const said = Buffer.concat([Buffer.from('hello, '), text])
+    socket.write(Buffer.concat([Buffer.from([0x81, said.length]), said]))
+  })
+  socket.on('error', () => {})
+  socket.on('end', () => socket.end())
+})
+server.listen(Number(process.env.PORT), '127.0.0.1')
+`,
+}
+
+async function http2Session(harness: Harness): Promise<ClientHttp2Session> {
+  const { proxy } = await harness.serverStatus()
+  const ca = readFileSync(join(harness.home, 'data/ca/roots.pem'))
+  const options = { ca, servername: 'shop.localhost' }
+  const session = connectHttp2(`https://127.0.0.1:${proxy?.https}`, options)
+  await once(session, 'remoteSettings')
+  return session
+}
+
+test('WebSockets over HTTP/1.1 and HTTP/2, to the service and back', async () => {
+  await using harness = createHarness()
+  const project = harness.project(talkative)
+  await project.up()
+  const { proxy } = await harness.serverStatus()
+  const { key, accept } = webSocketKey()
+  const handshake = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+  const headers = { ...handshake, host: 'shop.localhost', 'sec-websocket-key': key }
+  const asked = request({ host: '127.0.0.1', port: proxy?.http ?? 0, path: '/talk', headers }).end()
+  const [answer, socket] = (await once(asked, 'upgrade')) as [IncomingMessage, Duplex]
+  expect(answer.headers['sec-websocket-accept']).toBe(accept)
+
+  const session = await http2Session(harness)
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'https',
+    ':authority': 'shop.localhost',
+    ':path': '/talk',
+    'sec-websocket-version': '13',
+  })
+  expect((await once(stream, 'response'))[0]).toMatchObject({ ':status': 200 })
+
+  for (const ask of [askOver(socket), askOver(stream)]) {
+    for (const name of ['you', 'whoever you are']) expect(await ask(name)).toBe(`hello, ${name}`)
+  }
+  socket.destroy()
+  stream.close()
+  session.close()
+})
+
+test('trailers over HTTP/1.1 and HTTP/2, to the service and back', async () => {
+  await using harness = createHarness()
+  const project = harness.project(talkative)
+  await project.up()
+  const { proxy } = await harness.serverStatus()
+  const headers = { host: 'shop.localhost', te: 'trailers', trailer: 'x-sum' }
+  const asked = request({ host: '127.0.0.1', port: proxy?.http ?? 0, method: 'POST', headers })
+  asked.write('four')
+  asked.addTrailers({ 'x-sum': 'one' })
+  const [answer] = (await once(asked.end(), 'response')) as [IncomingMessage]
+  expect((await answer.toArray()).join('')).toBe('body of 4')
+  expect(answer.trailers).toEqual({ 'x-seen': 'one' })
+
+  const session = await http2Session(harness)
+  const stream = session.request(
+    { ':method': 'POST', ':path': '/', ':authority': 'shop.localhost', te: 'trailers' },
+    { waitForTrailers: true },
+  )
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': 'two' }))
+  const trailers = once(stream, 'trailers')
+  stream.end('fourteen')
+  expect((await stream.toArray()).join('')).toBe('body of 8')
+  expect((await trailers)[0]).toMatchObject({ 'x-seen': 'two' })
+  session.close()
 })
