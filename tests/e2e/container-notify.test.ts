@@ -1,9 +1,10 @@
 // Services in containers speak over a notify socket, too. The busybox image gets this machine's programs mounted.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { WhyAnswer } from '@locald/protocol'
 import { describe, expect, test } from 'vitest'
+import { isRunning, keeperPid } from '../chaos/processes.ts'
 import { dockerEnv, whyNoDocker } from '../support/docker.ts'
 import { createHarness } from '../support/harness.ts'
 
@@ -42,7 +43,7 @@ depends_on = ["boxed"]
     const answer = (await project.locald('why', 'boxed', '--json')).json<WhyAnswer>()
     expect(answer.notify?.[0]?.messages).toMatchObject([{ uid: 1234, verdict: 'member', accepted: true }])
     expect((await project.locald('stop')).code).toBe(0)
-    expect(socketsIn(harness.home)).toEqual([])
+    await expect.poll(() => socketsIn(harness.home)).toEqual([])
   })
 
   test('gets the time it asks for while it stops, and is not missed by its watchdog', async () => {
@@ -66,6 +67,69 @@ watchdog = "700ms"
     expect(watch.events.map(({ type }) => type)).not.toContain('service.unhealthy')
   })
 
+  test('is heard again when its keeper was lost, and its watchdog goes on', async () => {
+    await using harness = createHarness(dockerEnv)
+    const project = harness.project({
+      'data/word': 'first',
+      'locald.toml': `
+[services.boxed]
+${withPrograms.replace(']', ', "./data:/data:ro"]')}
+command = ["/bin/sh", "-c", "systemd-notify --ready; while :; do test -e /data/quiet || systemd-notify WATCHDOG=1 --status=$(cat /data/word); sleep 0.2; done"]
+watchdog = "3s"
+restart = "never"
+health_check = { type = "notify" }
+`,
+    })
+    await project.up()
+    await project.waitFor('boxed', ({ health }) => health.message?.includes('"first"') ?? false)
+    const before = await project.service('boxed')
+    const keeper = keeperPid(harness.home)
+    process.kill(keeper, 'SIGKILL')
+    await expect.poll(async () => (await harness.serverStatus()).keeper?.pid ?? keeper).not.toBe(keeper)
+    project.write('data/word', 'second')
+    const heard = await project.waitFor('boxed', ({ health }) => health.message?.includes('"second"') ?? false)
+    expect(heard).toMatchObject({
+      run: 1,
+      container: before.container,
+      health: { status: 'healthy', source: 'notify' },
+    })
+    project.write('data/quiet', '')
+    const missed = await project.waitFor('boxed', ({ health }) => health.status === 'unhealthy')
+    expect(missed.health.message).toContain('WATCHDOG=1')
+    expect((await project.locald('stop')).code).toBe(0)
+    await expect.poll(() => socketsIn(harness.home)).toEqual([])
+  })
+
+  test('goes on being healthy by what it said when the journal is lost, and is started anew when nobody knows it any more', async () => {
+    await using harness = createHarness(dockerEnv)
+    const project = harness.project({
+      'locald.toml': `
+[services.boxed]
+${withPrograms}
+command = ["/bin/sh", "-c", "systemd-notify --ready; exec sleep 1000"]
+health_check = { type = "notify" }
+`,
+    })
+    await project.up()
+    const { container } = await project.service('boxed')
+    const loseJournal = (): void => rmSync(join(harness.home, 'state/journal'), { recursive: true })
+    loseJournal()
+    process.kill((await harness.serverStatus()).daemon?.pid ?? 0, 'SIGKILL')
+    const kept = await project.waitFor('boxed', ({ health }) => health.status === 'healthy')
+    expect(kept).toMatchObject({ run: 1, container })
+
+    const keeper = keeperPid(harness.home)
+    const daemon = (await harness.serverStatus()).daemon?.pid ?? 0
+    for (const pid of [daemon, keeper]) process.kill(pid, 'SIGSTOP')
+    loseJournal()
+    for (const pid of [daemon, keeper]) process.kill(pid, 'SIGKILL')
+    await expect.poll(() => isRunning(keeper)).toBe(false)
+    expect((await harness.locald(['server', 'start'])).code).toBe(0)
+    const anew = await project.waitFor('boxed', ({ health, run }) => run === 2 && health.status === 'healthy')
+    expect(anew.container).not.toEqual(container)
+    expect((await project.status()).warnings.join()).toContain('they are started anew: boxed')
+  })
+
   test('is not spoken for by a process of this machine', async () => {
     await using harness = createHarness(dockerEnv)
     const project = harness.project({
@@ -79,9 +143,9 @@ stop_timeout = "0s"
     })
     await project.locald('up', '--no-wait')
     await project.waitFor('boxed', ({ pid }) => pid !== null)
-    const [socket = ''] = socketsIn(harness.home)
+    const [folder = ''] = socketsIn(harness.home)
     spawnSync('systemd-notify', ['--ready'], {
-      env: { ...process.env, NOTIFY_SOCKET: join(harness.home, 'run', socket) },
+      env: { ...process.env, NOTIFY_SOCKET: join(harness.home, 'run', folder, 'notify.sock') },
     })
     const refused = await project.waitFor('boxed', ({ health }) => health.message?.includes('refused') ?? false)
     expect(refused).toMatchObject({ state: 'starting', ready_after_ms: null })
@@ -91,5 +155,5 @@ stop_timeout = "0s"
 })
 
 function socketsIn(home: string): readonly string[] {
-  return readdirSync(join(home, 'run')).filter((name) => name.endsWith('.notify'))
+  return readdirSync(join(home, 'run')).filter((name) => name.endsWith('.container'))
 }

@@ -115,6 +115,8 @@ export interface KnownRun {
   readonly run: string
   readonly container: ContainerIdentity
   readonly log: OutputTarget
+  /** It was found up: signs of life are expected of it, if it has to give any. */
+  readonly isUp: boolean
 }
 
 /** A running container of this installation, as it was found at an engine. */

@@ -18,7 +18,14 @@ import type {
   OutputTarget,
 } from './container-order.ts'
 import { ContainerTerminal } from './container-terminal.ts'
-import { containerName, createOptions, labels, makeVolumeDirectories, withoutLogDriver } from './create-options.ts'
+import {
+  containerName,
+  createOptions,
+  labels,
+  makeVolumeDirectories,
+  notifyOf,
+  withoutLogDriver,
+} from './create-options.ts'
 import { describeEngineError, isUnreachable, messageOf, statusOf } from './engine.ts'
 import type { EngineConnection, EngineEvent } from './engine-connection.ts'
 import { isRemote } from './engine-address.ts'
@@ -38,8 +45,8 @@ export interface RunHost {
   readonly placed: (address: string, gateway: string) => void
   /** Its terminal can be attached to from now on. */
   readonly terminalOpened: () => void
-  /** It is about to be created with this, or was created and is about to be started. */
-  readonly openNotify: (notify: ContainerNotify) => Promise<void>
+  /** It is about to be created with this, or was created, or runs already and may be up. */
+  readonly openNotify: (notify: ContainerNotify, isUp: boolean) => Promise<void>
   readonly identifyNotify: (container: string) => Promise<void>
 }
 
@@ -81,6 +88,8 @@ export class ContainerRun {
   #ending: Ending | null = null
   #finishing: Promise<void> | null = null
   #healthListeners = new Set<() => void>()
+  /** Taken over, and its notify socket not opened yet. */
+  #heardAs: KnownRun | null = null
   #isStarted = false
   #isOver = false
 
@@ -127,6 +136,7 @@ export class ContainerRun {
   async adopt(known: KnownRun): Promise<void> {
     this.#identity = known.container
     this.#isStarted = true
+    this.#heardAs = known
     await this.recheck()
   }
 
@@ -171,6 +181,7 @@ export class ContainerRun {
     if (!info.State.Running) return this.#finish(null)
     this.#place(info)
     this.#record()
+    if (this.#heardAs !== null) await this.#hearAgain(info, this.#heardAs.isUp)
     // What the engine thinks of its health may have changed, too.
     this.#tellHealth()
     if (this.#tty && this.#terminal?.isOver !== false) await this.#openTerminal()
@@ -215,7 +226,7 @@ export class ContainerRun {
 
   async #start(order: ContainerOrder): Promise<{ identity: ContainerIdentity; startedAt: number }> {
     const { engine } = this.#connection
-    if (order.notify !== undefined) await this.#host.openNotify(order.notify)
+    if (order.notify !== undefined) await this.#host.openNotify(order.notify, false)
     const existing = await this.#findOwn(order)
     if (existing === null) {
       await this.#ensureImage(order)
@@ -315,6 +326,19 @@ export class ContainerRun {
     const { StopSignal: signal } = Config as { StopSignal?: string }
     if (signal !== undefined && signal !== '') this.#stopSignal = signal
     if (this.#identity !== null) this.#identity = { ...this.#identity, id: Id, name: Name.replace(/^\//, '') }
+  }
+
+  /** The keeper that held its notify socket may have been lost. */
+  async #hearAgain(info: ContainerInspectInfo, isUp: boolean): Promise<void> {
+    this.#heardAs = null
+    const notify = notifyOf(info)
+    if (notify === null) return
+    try {
+      await this.#host.openNotify(notify, isUp)
+      await this.#host.identifyNotify(info.Id)
+    } catch (error) {
+      this.#host.logger.log('warn', 'Cannot open the notify socket of a container', { run: this.run, error })
+    }
   }
 
   /** Without it nobody can attach; it runs all the same. */

@@ -1,9 +1,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ContainerInspectInfo } from 'dockerode'
 import { expect, test } from 'vitest'
 import type { ContainerOrder } from './container-order.ts'
-import { containerName, createOptions, makeVolumeDirectories } from './create-options.ts'
+import { containerName, createOptions, makeVolumeDirectories, notifyOf } from './create-options.ts'
 
 const order: ContainerOrder = {
   run: 'r1',
@@ -58,6 +59,18 @@ test('createOptions() gives durations of a check in nanoseconds', () => {
     Retries: 2,
     StartPeriod: 0,
   })
+})
+
+test('notifyOf() finds in a container what createOptions() was told of its notify socket', () => {
+  const notify = { address: '/run/user/1/locald/r1.container/notify.sock', watchdogMs: 5000 }
+  const { Env, HostConfig } = createOptions({ ...order, notify }, 'host-gateway')
+  expect(Env).toContain('NOTIFY_SOCKET=/run/locald/notify.sock')
+  expect(HostConfig?.Binds).toEqual(['/run/user/1/locald/r1.container:/run/locald:ro'])
+  const info = { Config: { Env }, HostConfig } as unknown as ContainerInspectInfo
+  expect(notifyOf(info)).toEqual(notify)
+  const older = { Config: { Env }, HostConfig: { Binds: ['/run/r1.notify:/run/locald/notify.sock'] } }
+  expect(notifyOf(older as unknown as ContainerInspectInfo)).toBeNull()
+  expect(notifyOf({ Config: {}, HostConfig: {} } as ContainerInspectInfo)).toBeNull()
 })
 
 test('makeVolumeDirectories() makes those of the project and leaves what is there', async () => {

@@ -2,9 +2,10 @@
 import { mkdir } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
-import type { ContainerCreateOptions, HostConfig } from 'dockerode'
-import type { ContainerOrder, HealthTest } from './container-order.ts'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import type { ContainerCreateOptions, ContainerInspectInfo, HostConfig } from 'dockerode'
+import { microseconds } from '../lib/microseconds.ts'
+import type { ContainerNotify, ContainerOrder, HealthTest } from './container-order.ts'
 
 /** By these a container is recognised, whoever looks at it. */
 export const labels = {
@@ -24,8 +25,10 @@ export const labels = {
  */
 const logConfig = { Type: 'local', Config: { 'max-size': '512m', 'max-file': '2', compress: 'false' } }
 
-/** Where a container finds its notify socket. */
-const notifyPath = '/run/locald/notify.sock'
+/** Where a container finds the folder of its notify socket. */
+const notifyFolder = '/run/locald'
+/** The folder and not the socket, so that it can be another one some day; nobody inside can put anything there. */
+const notifyMount = `:${notifyFolder}:ro`
 
 /** Host names under which a container reaches this machine. */
 const hostNames = ['host.docker.internal']
@@ -76,7 +79,7 @@ export function createOptions(order: ContainerOrder, gateway: string): Container
       ),
       Binds: [
         ...order.volumes.map((volume) => bindOf(volume, order)).filter((bind) => bind.includes(':')),
-        ...(order.notify === undefined ? [] : [`${order.notify.address}:${notifyPath}`]),
+        ...(order.notify === undefined ? [] : [`${dirname(order.notify.address)}${notifyMount}`]),
       ],
       ExtraHosts: hostNames.map((name) => `${name}:${gateway}`),
       LogConfig: logConfig,
@@ -87,10 +90,26 @@ export function createOptions(order: ContainerOrder, gateway: string): Container
 
 function notifyVariables({ notify }: ContainerOrder): Readonly<Record<string, string>> {
   if (notify === undefined) return {}
-  const { watchdogMs } = notify
+  const { address, watchdogMs } = notify
   return {
-    NOTIFY_SOCKET: notifyPath,
+    NOTIFY_SOCKET: `${notifyFolder}/${basename(address)}`,
     ...(watchdogMs === undefined ? {} : { WATCHDOG_USEC: String(watchdogMs * 1000) }),
+  }
+}
+
+/** Where a container that was created here is heard; null: nowhere, or by a socket that can be bound but once. */
+export function notifyOf({
+  Config,
+  HostConfig,
+}: Pick<ContainerInspectInfo, 'Config' | 'HostConfig'>): ContainerNotify | null {
+  const bind = HostConfig.Binds?.find((each) => each.endsWith(notifyMount))
+  const variables = new Map((Config.Env ?? []).map((entry) => [entry.split('=', 1)[0], entry.replace(/^[^=]*=/, '')]))
+  const socket = variables.get('NOTIFY_SOCKET')
+  if (bind === undefined || socket === undefined) return null
+  const watchdogMs = microseconds(variables.get('WATCHDOG_USEC'))
+  return {
+    address: join(bind.slice(0, -notifyMount.length), basename(socket)),
+    ...(watchdogMs === null ? {} : { watchdogMs }),
   }
 }
 

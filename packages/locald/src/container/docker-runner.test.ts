@@ -42,7 +42,12 @@ test('sweep() removes nothing at an engine that was slow before it has told what
     known.add('web')
   })
   // It is used meanwhile.
-  runner.adopt({ run: 'other', container: { engine: engine.address, id: 'other', name: 'other', pid: null }, log })
+  runner.adopt({
+    run: 'other',
+    container: { engine: engine.address, id: 'other', name: 'other', pid: null },
+    log,
+    isUp: true,
+  })
   await vi.waitFor(() => expect(engine.count(/^GET \/events/u)).toBe(1))
   expect(engine.count(/^DELETE/u)).toBe(0)
   answer()
@@ -69,7 +74,12 @@ test('end() stops the watchdog, and kills no earlier than a container that asks 
   const ending = vi.fn()
   using runner = runnerFor({ notify: { ...silent, ending } })
   engine.run('web')
-  runner.adopt({ run: 'web', container: { engine: engine.address, id: 'web', name: 'web', pid: null }, log })
+  runner.adopt({
+    run: 'web',
+    container: { engine: engine.address, id: 'web', name: 'web', pid: null },
+    log,
+    isUp: true,
+  })
   await vi.waitFor(() => expect(engine.count(/^GET \/containers\/web\/logs/u)).toBe(1))
   const since = performance.now()
   expect(runner.end({ run: 'web', signal: 'SIGINT', timeoutMs: 50 })).toBe(true)
@@ -84,7 +94,12 @@ test('end() with no time at all kills whatever was asked for', async () => {
   await using engine = await FakeEngine.start()
   using runner = runnerFor()
   engine.run('web')
-  runner.adopt({ run: 'web', container: { engine: engine.address, id: 'web', name: 'web', pid: null }, log })
+  runner.adopt({
+    run: 'web',
+    container: { engine: engine.address, id: 'web', name: 'web', pid: null },
+    log,
+    isUp: true,
+  })
   await vi.waitFor(() => expect(engine.count(/^GET \/containers\/web\/logs/u)).toBe(1))
   runner.end({ run: 'web', signal: 'SIGINT', timeoutMs: 60_000 })
   runner.extendEnd('web', 120_000)

@@ -51,8 +51,9 @@ export interface DockerRunnerOptions {
 
 /** Who holds the notify sockets of containers. */
 export interface NotifyKeeper {
-  readonly open: (run: string, notify: ContainerNotify) => Promise<void>
-  /** The id that its container has, before it is started. */
+  /** Unless it is open. `isUp`: signs of life are expected from now on. */
+  readonly open: (run: string, notify: ContainerNotify, isUp: boolean) => Promise<void>
+  /** The id that its container has, before it is started and heard. */
   readonly identify: (run: string, container: string) => Promise<void>
   /** It is being ended: no sign of life is expected of it any more. */
   readonly ending: (run: string) => void
@@ -267,6 +268,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
         if (known.has(run) || this.#runs.has(run) || this.#preparing.has(run)) continue
         logger.log('warn', 'Removing a container that no run owns', { container: Names[0] })
         await engine.getContainer(Id).remove({ force: true, v: true })
+        this.#options.notify.close(run)
       }
     } catch (error) {
       // Without an engine there is nothing to remove; whoever wanted it hears of it.
@@ -292,7 +294,7 @@ export class DockerRunner implements ContainerRunner, Disposable {
       terminalOpened: () => {
         for (const listener of this.#terminalListeners) listener()
       },
-      openNotify: (notify) => this.#options.notify.open(run, notify),
+      openNotify: (notify, isUp) => this.#options.notify.open(run, notify, isUp),
       identifyNotify: (id) => this.#options.notify.identify(run, id),
     })
     const attended: Attended = {

@@ -19,7 +19,7 @@ function boxed(engine: FakeEngine, status: string): void {
 
 async function probeOf(engine: FakeEngine, runner: DockerRunner, wasHealthy = false): Promise<ContainerProbe> {
   const container = { engine: engine.address, id: 'box', name: 'box', pid: null }
-  runner.adopt({ run: 'box', container, log })
+  runner.adopt({ run: 'box', container, log, isUp: true })
   return await runner.probe({ run: 'box', startedAt: Date.now(), ports: [], wasHealthy })
 }
 

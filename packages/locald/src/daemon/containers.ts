@@ -8,6 +8,7 @@ import { startCheckMonitor } from '../health/check-monitor.ts'
 import type { HealthDependencies, HealthMonitor, HealthReport } from '../health/monitor.ts'
 import { startMonitor } from '../health/start-monitor.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
+import { makeContainerNotifyFolder, removeContainerNotifyFolder } from '../keeper/notify-address.ts'
 import { listListeners } from '../lib/listening-sockets.ts'
 import type { Logger } from '../lib/logger.ts'
 import { runTail } from '../logs/run-tail.ts'
@@ -24,6 +25,8 @@ export interface ContainerParts {
   readonly installation: string
   /** Directory of all logs. */
   readonly logs: string
+  /** Directory of sockets. */
+  readonly runtime: string
   readonly keeper: KeeperLink
   readonly state: SupervisorState
   readonly logger: Logger
@@ -34,6 +37,7 @@ export interface ContainerParts {
 export function createContainers({
   installation,
   logs,
+  runtime,
   keeper,
   state,
   logger,
@@ -61,7 +65,11 @@ export function createContainers({
     reachable: (run) => reachablePorts(state, run),
     listListeners,
     notify: {
-      open: async (run, notify) => void (await keeper.request('notify', { run, open: notify })),
+      open: async (run, notify, isUp) => {
+        makeContainerNotifyFolder(notify.address)
+        await keeper.request('notify', { run, open: notify })
+        if (isUp && notify.watchdogMs !== undefined) await keeper.request('watchdog', { run })
+      },
       identify: async (run, container) => void (await keeper.request('notify', { run, container })),
       ending: (run) => {
         const order = { run, signal: 'SIGTERM', scope: 'group', timeoutMs: null } as const
@@ -70,10 +78,13 @@ export function createContainers({
         })
       },
       close: (run) => {
-        keeper.request('notify', { run, close: true }).catch((error: unknown) => {
-          // A keeper of an older version, which has no sockets for containers, or one that is gone.
-          logger.log('debug', 'Cannot close a notify socket', { run, error })
-        })
+        keeper
+          .request('notify', { run, close: true })
+          .then(() => removeContainerNotifyFolder(run, runtime))
+          .catch((error: unknown) => {
+            // A keeper of an older version, which has no sockets for containers, or one that is gone.
+            logger.log('debug', 'Cannot close a notify socket', { run, error })
+          })
       },
     },
   })

@@ -17,7 +17,7 @@ import { startMonitor } from '../health/start-monitor.ts'
 import { connectKeeper } from '../keeper/client.ts'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import { containerNotifyPath, notifyAddress } from '../keeper/notify-address.ts'
-import type { Fact } from '../keeper/protocol.ts'
+import type { Fact, KeeperHello } from '../keeper/protocol.ts'
 import { LogBound } from '../lib/bounded-log.ts'
 import { listenersVariable, parseListeners } from '../lib/inherited-listener.ts'
 import { installationFor } from '../lib/installation.ts'
@@ -154,6 +154,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   const containers: DockerRunner = createContainers({
     installation: installation.state,
     logs: installation.logs,
+    runtime: installation.runtime,
     keeper,
     state,
     logger,
@@ -270,7 +271,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   journal.append((seq, at) => ({ seq, at, type: 'daemon.started', pid: process.pid, version }), [])
   // With a journal they are known, and whether they still run is asked in the background.
   const found = state.projects.size === 0 ? await containers.found(engines.all) : []
-  const candidates = [...hello.runs, ...found.map(asCandidate)]
+  const candidates = [...hello.runs, ...found.map((each) => candidateOf(each, hello))]
   const adopted = await findAdoptions(candidates, state, catalog, logger)
   const isStopped = existsSync(installation.stoppedMark)
   early.deliver((facts) => {
@@ -283,7 +284,14 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     supervisor.fact(fact)
   })
   containers.sweep(engines.all, async (late) => {
-    supervisor.adopt(await findAdoptions(late.map(asCandidate), state, catalog, logger))
+    supervisor.adopt(
+      await findAdoptions(
+        late.map((each) => candidateOf(each, hello)),
+        state,
+        catalog,
+        logger,
+      ),
+    )
   })
   look = followNames({ journal, names, lookups, trust, supervisor, refresh: () => proxy?.refresh() })
   const idle = new IdleTimer({
@@ -343,8 +351,10 @@ function loginOf(own: Readonly<Record<string, string>>): Login {
   return { user: username, shell, home, session }
 }
 
-function asCandidate(container: FoundContainer): Candidate {
-  return { ...container, identity: null, exited: null }
+/** With what the keeper has heard of it. */
+function candidateOf(container: FoundContainer, { containers = [] }: KeeperHello): Candidate {
+  const notified = containers.find(({ run }) => run === container.run)?.notified
+  return { ...container, identity: null, exited: null, ...(notified === undefined ? {} : { notified }) }
 }
 
 /** Why there is no proxy, and what to do about it. */

@@ -201,6 +201,7 @@ export class Keeper {
       pid: process.pid,
       startedAt: this.#startedAt,
       runs: this.#infos(),
+      containers: this.#notify.saidByContainers,
       troubles: this.#logs.troubles,
       ...(warnings.length === 0 ? {} : { warnings }),
     }

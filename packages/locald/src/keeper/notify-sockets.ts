@@ -111,6 +111,13 @@ export class NotifySockets {
     return this.#open.get(run)?.said ?? null
   }
 
+  get saidByContainers(): readonly { readonly run: string; readonly notified: Notification }[] {
+    return [...this.#containers.keys()].flatMap((run) => {
+      const notified = this.saidBy(run)
+      return notified === null ? [] : [{ run, notified }]
+    })
+  }
+
   armWatchdog(run: string): boolean {
     this.#open.get(run)?.armWatchdog()
     return this.#open.has(run)

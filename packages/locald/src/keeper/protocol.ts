@@ -197,6 +197,8 @@ export interface KeeperHello {
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   readonly runs: readonly RunInfo[]
+  /** What containers have said so far; of those that said nothing, nothing. Absent: the keeper does not tell. */
+  readonly containers?: readonly { readonly run: string; readonly notified: Notification }[]
   /** Since protocol 2: log streams that the disk refuses. */
   readonly troubles?: readonly StreamTrouble[]
   /** A file of the keeper's own was damaged, in words for people; absent when none was, and of older keepers. */

@@ -771,6 +771,28 @@ describe('containers that no journal knows', () => {
   })
 })
 
+describe('containers that say by themselves that they are ready', () => {
+  const adoption = (plan: Plan, startedAt: number, ready: boolean): readonly Adoption[] => {
+    const container = { engine: { url: 'unix:///s', certificates: null }, id: 'c', name: 'c', pid: null }
+    const info = { run: 'found', tag: { hash: plan.services[0]?.hash }, startedAt, identity: null, container }
+    const sender = { pid: 100, uid: 0, command: null, verdict: 'member' } as const
+    const notified = ready ? { notified: { fields: { READY: '1' }, sender } } : {}
+    return [{ plan, runs: [{ key: 'web.1', number: 1, info: { ...info, ...notified } }] }]
+  }
+
+  test.each([
+    ['run on when the keeper has heard them', 500, true, 'starting'],
+    ['run on when the keeper was there all along, and may still hear them', 500, false, 'starting'],
+    ['are started anew when nobody knows any more what they said', -1, false, 'stopping'],
+  ])('%s', async (_title, startedAt, ready, state) => {
+    const timing = { intervalMs: 1, timeoutMs: 1, retries: 1, startPeriodMs: 0 }
+    const healthCheck = { type: 'notify', ...timing } as const
+    const plan = world.plan({ web: { container: { image: 'redis', ports: [], volumes: [] }, healthCheck } })
+    await world.loseJournal(adoption(plan, startedAt, ready))
+    expect(world.states()).toEqual({ 'web.1': state })
+  })
+})
+
 describe('a container that is being ended', () => {
   test('gets the time that it asks for', async () => {
     const plan = world.plan({ web: { container: { image: 'redis', ports: [], volumes: [] } } })

@@ -9,7 +9,7 @@ import { isSpawned, newInstance, runOf } from './instance.ts'
 import type { Instance, Run } from './instance.ts'
 import type { Machines } from './machines.ts'
 import type { Orders } from './orders.ts'
-import type { Slot } from './place.ts'
+import type { Place, Slot } from './place.ts'
 import type { Records } from './records.ts'
 import type { Runs } from './runs.ts'
 import { next } from './service-machine.ts'
@@ -59,6 +59,8 @@ export class TakeOver {
   readonly #records: Records
   readonly #deps: Pick<SupervisorDependencies, 'containers' | 'logOf'>
   readonly #parts: TakeOverParts
+  /** Milliseconds since the epoch. */
+  #keeperSince = 0
 
   constructor(records: Records, deps: SupervisorDependencies, parts: TakeOverParts) {
     this.#records = records
@@ -119,6 +121,7 @@ export class TakeOver {
 
   /** Facts are counted by one keeper. */
   #meet(hello: KeeperHello): void {
+    this.#keeperSince = hello.startedAt
     const keeper = `${hello.pid} ${hello.startedAt}`
     if (this.#records.state.fact.keeper !== keeper) this.#records.record(null, [{ kind: 'fact', keeper, seq: 0 }])
   }
@@ -150,27 +153,28 @@ export class TakeOver {
       const fresh: Instance = { ...newInstance, memory: { ...newInstance.memory, runs: number - 1 } }
       const hash = hashOf(info) ?? place.service.hash
       const settings = { ...this.#records.settings(slot), hash }
-      const isOutdated = container !== undefined && hash !== place.service.hash
+      const isLetGo = container !== undefined && (hash !== place.service.hash || this.#isUnheard(place, info))
       const inputs: readonly MachineInput[] = [
         { type: 'start' },
         { type: 'dependencies-met', run },
         { type: 'spawned', run, identity, ...(container === undefined ? {} : { container }), at },
         ...(info.notified === undefined ? [] : [{ type: 'notified', run, ...info.notified, at } as const]),
-        ...(isOutdated ? [{ type: 'restart' } as const] : []),
+        ...(isLetGo ? [{ type: 'restart' } as const] : []),
       ]
       const instance = inputs.reduce((known, input) => next(known, input, settings, at).instance, fresh)
-      const event = isOutdated ? 'service.stopping' : 'service.spawned'
+      const event = isLetGo ? 'service.stopping' : 'service.spawned'
       this.#records.recordInstance(slot, event, { kind: 'instance', project, key, instance })
-      const labels = isOutdated ? replaced : adopted
+      const labels = isLetGo ? replaced : adopted
       labels.push(this.#records.label(slot))
     }
     const lost = 'These services were not in the journal'
     this.#noticeOf(project, `${lost}; they run on and were adopted`, adopted)
-    this.#noticeOf(
-      project,
-      `${lost}, and their containers not as they are configured now; they are started anew`,
-      replaced,
-    )
+    this.#noticeOf(project, `${lost}, and their containers could not be kept; they are started anew`, replaced)
+  }
+
+  /** READY=1 is all that can make it healthy, and a keeper that was lost may have heard it: it is not said twice. */
+  #isUnheard({ service }: Place, { notified, startedAt }: AdoptedRun): boolean {
+    return service.config.healthCheck?.type === 'notify' && notified === undefined && startedAt < this.#keeperSince
   }
 
   #noticeOf(project: string, text: string, labels: readonly string[]): void {
@@ -224,11 +228,13 @@ export class TakeOver {
   /** The engine is asked in the background, and what it says comes as facts. */
   #resumeContainer(slot: Slot, run: Run, container: ContainerIdentity): void {
     const place = this.#records.place(slot)
-    const isStopping = this.#records.instance(slot)?.state.id === 'stopping'
+    const state = this.#records.instance(slot)?.state.id
+    const isStopping = state === 'stopping'
+    const isUp = state === 'running'
     this.#records.afterwards(() => {
       if (place === null) return
       const { id } = run
-      this.#deps.containers.adopt({ run: id, container, log: this.#deps.logOf(place, run) })
+      this.#deps.containers.adopt({ run: id, container, log: this.#deps.logOf(place, run), isUp })
       const { pending, instances } = this.#records.project(slot.project)
       const isLeftDown = instances.get(slot.key)?.memory.wanted === false && !pending.has(slot.key)
       if (isStopping) this.#parts.runs.end(slot, run)
