@@ -43,6 +43,19 @@ test('membersOf() finds who stayed in the session of a leader that is gone, and 
   expect(pids(tableOf(entry(101, keeper, { session: 100 }), entry(102, 101)))).toEqual([101, 102])
 })
 
+test('membersOf() knows that a session outside of the keeper, whose leader is gone, is of strangers who got its pid', () => {
+  const table = tableOf(entry(101, 1, { session: 100 }), entry(102, 101), entry(103, keeper, { session: 100 }))
+  expect(pids(table, {}, { under: keeper })).toEqual([103])
+})
+
+test('membersByRun() believes what a process carries before a session whose leader is gone', () => {
+  const table = tableOf(entry(201, keeper, { session: 100 }), entry(101, keeper, { session: 100 }))
+  const evidence = (pid: number): ProcessEvidence => ({ marker: null, lockLimit: pid === 201 ? 88 : null })
+  const members = membersByRun([web, db], table, { evidence, under: keeper })
+  expect(members.get('web')?.map(({ pid }) => pid)).toEqual([101])
+  expect(members.get('db')?.map(({ pid }) => pid)).toEqual([201])
+})
+
 test('membersOf() leaves out a session older than the run', () => {
   expect(pids(tableOf(entry(101, keeper, { session: 100, startTime: 999 })))).toEqual([])
 })

@@ -54,7 +54,8 @@ export function commandLineOf(entry: ProcessEntry): string {
 interface AttributionOptions {
   /**
    * Look at marker and limit of descendants of this process alone: of the keeper, whose child every orphan of a run
-   * becomes. Default: of every process that is younger than the oldest run, which costs two more reads for each.
+   * becomes. Nor is a session whose leader is gone believed in anywhere else. Default: of every process that is younger than the
+   * oldest run, which costs two more reads for each.
    */
   readonly under?: number
   /** This process and everything below it belongs to no run. */
@@ -70,8 +71,8 @@ interface AttributionOptions {
 
 /**
  * The living processes of each run, by marker. A process belongs to the run whose leader is among its ancestors, else to
- * the one whose session it is in, else to the one whose limit or marker it carries; its children go with it. Zombies are
- * never members.
+ * the one whose session it is in while the leader is there, else to the one whose limit or marker it carries, else to the one
+ * whose session it is in; its children go with it. Zombies are never members.
  */
 export function membersByRun(
   identities: Iterable<RunIdentity>,
@@ -91,13 +92,13 @@ export function membersByRun(
     const led = leaders.get(entry.pid)
     return led?.startTime === entry.startTime ? led : null
   }
-  const sessionRun = (entry: ProcessEntry): RunIdentity | null => {
+  const sessionRun = (entry: ProcessEntry, leaderIs: 'there' | 'gone'): RunIdentity | null => {
     const session = leaders.get(entry.session)
     if (session === undefined || entry.startTime < session.startTime) return null
-    // The pid of a leader that is gone can come to lead somebody else's session.
     const leader = table.get(entry.session)
-    const isOurs = leader === undefined ? options.isProven !== true : leader.startTime === session.startTime
-    return isOurs ? session : null
+    if (leader === undefined) return leaderIs === 'gone' ? session : null
+    // The pid of a leader that is gone can come to lead somebody else's session.
+    return leaderIs === 'there' && leader.startTime === session.startTime ? session : null
   }
   const carriedRun = (entry: ProcessEntry): RunIdentity | null => {
     if (entry.startTime < oldest) return null
@@ -125,7 +126,14 @@ export function membersByRun(
       return excepted
     }
     const isRoot = entry.pid === options.under
-    const run = ledRun(entry) ?? above.run ?? sessionRun(entry) ?? (above.isUnder && !isRoot ? carriedRun(entry) : null)
+    const isAsked = above.isUnder && !isRoot
+    const run =
+      ledRun(entry) ??
+      above.run ??
+      sessionRun(entry, 'there') ??
+      (isAsked ? carriedRun(entry) : null) ??
+      // Weakest of all: the pid may have been somebody else's in between, who came and went.
+      (isAsked && options.isProven !== true ? sessionRun(entry, 'gone') : null)
     const place = { run, isUnder: above.isUnder || isRoot }
     places.set(entry.pid, place)
     return place
