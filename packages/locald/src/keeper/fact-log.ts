@@ -11,8 +11,9 @@ export class FactLog {
   #last = Date.now() * 1000
   #kept: Fact[] = []
 
-  add(run: string, body: FactBody): Fact {
-    const fact: Fact = { seq: ++this.#last, at: Date.now(), run, ...body }
+  /** `at` is when it happened, milliseconds since the epoch. Default: now. */
+  add(run: string, body: FactBody, at: number = Date.now()): Fact {
+    const fact: Fact = { seq: ++this.#last, at, run, ...body }
     this.#kept.push(fact)
     return fact
   }

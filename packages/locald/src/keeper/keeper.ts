@@ -240,9 +240,9 @@ export class Keeper {
   #hostOf(run: string): RunHost {
     return {
       logs: this.#logs,
-      fact: (body) => {
+      fact: (body, at) => {
         this.#notify.before(run, body)
-        this.#tell(run, body)
+        this.#tell(run, body, at)
       },
       reviewWithin: (delayMs) => this.#reviewWithin(delayMs),
     }
@@ -305,8 +305,8 @@ export class Keeper {
     return [...this.#runs.values()].filter((run) => !run.isEmptied)
   }
 
-  #tell(run: string, body: FactBody): void {
-    const fact = this.#facts.add(run, body)
+  #tell(run: string, body: FactBody, at?: number): void {
+    const fact = this.#facts.add(run, body, at)
     if (body.type === 'emptied') this.#runsFile.remove(run)
     this.#listener?.onFact(fact)
     if (body.type !== 'emptied') return

@@ -152,11 +152,11 @@ export interface Notification {
 
 /**
  * Something that happened to a run, numbered by the keeper. Facts are kept until they are acknowledged and are sent again
- * to the next daemon. A keeper's numbers are above those of every earlier keeper.
+ * to the next daemon. A keeper's numbers are above those of every earlier keeper. `at`: milliseconds since the epoch.
  */
 export type Fact = { readonly seq: number; readonly at: number; readonly run: string } & (
   | { readonly type: 'spawned'; readonly identity: RunIdentity }
-  /** The leader was reaped and everything it had written is recorded. `members` are left of its tree. */
+  /** The leader was reaped, `at` that time, and everything it had written is recorded. `members` are left of its tree. */
   | {
       readonly type: 'exited'
       readonly code: number | null

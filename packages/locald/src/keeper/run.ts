@@ -18,8 +18,8 @@ import type { RunningProcess, StartOrder } from './start-process.ts'
 /** What a run needs from its keeper. */
 export interface RunHost {
   readonly logs: LogStreams
-  /** Something happened to this run. */
-  fact(body: FactBody): void
+  /** Something happened to this run: at that time, milliseconds since the epoch, or now. */
+  fact(body: FactBody, at?: number): void
   /** Asks for a call of `review` after at most this long. */
   reviewWithin(delayMs: number): void
 }
@@ -293,8 +293,8 @@ export class Run {
   #tellExit(members: readonly ProcessEntry[]): void {
     if (this.#exit === null || this.#isExitTold) return
     this.#isExitTold = true
-    const { code, signal } = this.#exit
-    this.#host.fact({ type: 'exited', code, signal, members: members.map(describe) })
+    const { code, signal, at } = this.#exit
+    this.#host.fact({ type: 'exited', code, signal, members: members.map(describe) }, at)
   }
 
   #killAfter(ending: Ending, timeoutMs: number | null): void {
