@@ -360,6 +360,22 @@ test('200 runs start and end', async () => {
   expect(rig.facts.filter(({ type }) => type === 'killed')).toEqual([])
 })
 
+test('a terminal that nobody had open for a moment is read and typed into again', async () => {
+  await using rig = new KeeperRig()
+  const { run } = rig.start(
+    'exec >quiet 2>&1 </dev/null; while [ ! -e go ]; do sleep 0.02; done; echo hi >/dev/tty; read line </dev/tty; echo "got <$line>" >/dev/tty; exec sleep 600',
+  )
+  // Nobody has it open once the file is there.
+  while (!existsSync(join(rig.directory, 'quiet'))) await new Promise((resolve) => setTimeout(resolve, 5))
+  const type = (text: string): unknown =>
+    rig.keeper.handle('write', { run, data: Buffer.from(text).toString('base64') })
+  expect(type('')).toEqual({ written: true })
+  writeFileSync(join(rig.directory, 'go'), '')
+  await rig.written(run, 'hi')
+  expect(type('hello\n')).toEqual({ written: true })
+  await rig.written(run, 'got <hello>')
+})
+
 test('the file of runs lists what runs', async () => {
   await using rig = new KeeperRig()
   const { run, pid } = rig.start('sleep 600')

@@ -18,8 +18,8 @@ const mostAtOnce = 64 * 1024
 const mostDrained = 1024 * 1024
 
 /**
- * Owns the reading end of a pipe or the master of a terminal. Node's stream is used for waiting; a second descriptor
- * outlives it, because at a terminal's hang-up the stream stops at the first short read with more still to come.
+ * Owns the reading end of a pipe or the master of a terminal. Node's stream is used for waiting. What is there can be read at
+ * once, and after the stream has ended, through a second descriptor.
  */
 export class OutputReader {
   readonly #onBytes: (bytes: Uint8Array) => boolean
@@ -36,7 +36,7 @@ export class OutputReader {
       callback: (length: number) => this.#take(length),
     }
     this.#stream = open(kind, { fd, readable: true, writable: false, onread })
-    this.#stream.on('error', () => {}) // EIO is how a terminal ends; 'close' follows every error
+    this.#stream.on('error', () => {}) // 'close' follows every error
     this.#stream.on('close', () => this.drain())
     this.#stream.resume()
   }

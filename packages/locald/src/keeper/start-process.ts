@@ -1,5 +1,5 @@
 // Starts the program of a run, on a terminal or on pipes.
-import { closeSync, constants } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { ChildReaper } from '../lib/child-exit.ts'
 import type { ChildExit } from '../lib/child-exit.ts'
 import { duplicate, openPipe, setNonBlocking, withLockLimit } from '../lib/native.ts'
@@ -47,6 +47,8 @@ export function startProcess(order: StartOrder): RunningProcess {
 
 function startOnTerminal(order: StartOrder, size: TerminalSize): RunningProcess {
   const { master, path } = openPseudoTerminal(size)
+  // The last one to close a terminal ends it for its master, were it opened again by /dev/tty. That is never the service.
+  const held = openOrClose(path, master)
   let started: Started
   try {
     // Opened by the leader of a new session, it becomes the terminal that controls it.
@@ -57,6 +59,7 @@ function startOnTerminal(order: StartOrder, size: TerminalSize): RunningProcess 
     ])
     setNonBlocking(master)
   } catch (error) {
+    closeSync(held)
     closeSync(master)
     throw error
   }
@@ -74,10 +77,21 @@ function startOnTerminal(order: StartOrder, size: TerminalSize): RunningProcess 
       return isOpen
     },
     close: () => {
+      if (isOpen) closeSync(held)
       isOpen = false
       input.close()
       output.close()
     },
+  }
+}
+
+/** The program's side of a terminal, which does not come to control this process. Closes the master when it throws. */
+function openOrClose(path: string, master: number): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NOCTTY)
+  } catch (error) {
+    closeSync(master)
+    throw error
   }
 }
 
