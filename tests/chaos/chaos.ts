@@ -88,6 +88,7 @@ export class Chaos implements AsyncDisposable {
     looks: 0,
   }
   #worstWaitMs = 0
+  #opened: readonly string[] | null = null
   #prober: Prober | null = null
   /** As they were after the last stop: nobody knows of their runs while no daemon is there. */
   #stopped: ReadonlyMap<string, ServiceSnapshot> = new Map()
@@ -156,12 +157,24 @@ export class Chaos implements AsyncDisposable {
   async #begin(): Promise<Cycle> {
     this.#step = 'before the up'
     rmSync(join(this.#project.directory, countsDirectory), { recursive: true, force: true })
-    // What Node opens with the first child and keeps is there before anything is counted.
-    for (const order of ['up', 'stop']) this.#expectSuccess(await this.#first.locald(order))
+    this.#expectSuccess(await this.#harness.locald(['server', 'start']))
+    this.#opened ??= await this.#openedOnce()
     this.#prober ??= startProber(this.#socket)
     const since = Date.now()
     const follower = startFollower(this.#socket, this.#project.directory, { services: numbered, since })
-    return { since, follower, descriptors: this.#descriptors }
+    return { since, follower, descriptors: [...this.#descriptors, ...this.#opened] }
+  }
+
+  /** What a keeper opens with its first service and keeps for all others: the second adds nothing. */
+  async #openedOnce(): Promise<readonly string[]> {
+    const counts: (readonly string[])[] = [this.#descriptors]
+    for (const order of ['up', 'stop', 'up', 'stop']) {
+      this.#expectSuccess(await this.#first.locald(order))
+      if (order === 'stop') counts.push(this.#descriptors)
+    }
+    const [before = [], once = [], twice = []] = counts
+    if (twice.length > once.length) this.#fault(`Each service costs the keeper descriptors: ${twice.join(', ')}`)
+    return once.filter((target) => !before.includes(target))
   }
 
   async #end({ since, follower }: Cycle, isOfOneKeeper: boolean): Promise<void> {
