@@ -3,11 +3,12 @@ import { Hono } from 'hono'
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { apiPrefix, errorKinds, LocaldError } from '@locald/protocol'
-import type { ErrorBody, LocaldEvent, ProjectSelector, RestartRequest } from '@locald/protocol'
+import type { LocaldEvent, ProjectSelector, RestartRequest } from '@locald/protocol'
 import type { Logger } from '../lib/logger.ts'
 import { addAliasRoutes } from './alias-routes.ts'
 import { parseAttachInput } from './attach-input-schema.ts'
 import type { AttachRequest, DaemonControl, LogsRequest } from './daemon-control.ts'
+import { errorBody } from './error-body.ts'
 import { parseOrder } from './order-schema.ts'
 import { addRegistryRoutes } from './registry-routes.ts'
 import { eventStream, jsonLines, textStream } from './streams.ts'
@@ -94,16 +95,7 @@ export function createApi(control: DaemonControl, logger: Logger): Hono {
 }
 
 function answer(c: Context, error: LocaldError, status: number): Response {
-  const { code, message, hint, diagnostics } = error
-  const body: ErrorBody = {
-    error: {
-      code,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      ...(diagnostics.length === 0 ? {} : { diagnostics }),
-    },
-  }
-  return Response.json(body, { status, headers: c.res.headers })
+  return Response.json(errorBody(error), { status, headers: c.res.headers })
 }
 
 function parseNow(text: string): boolean {

@@ -1,10 +1,26 @@
 import { expect, test } from 'vitest'
-import { eventStream } from './streams.ts'
+import { LocaldError } from '@locald/protocol'
+import { eventStream, textStream } from './streams.ts'
 import type { EventSink } from './streams.ts'
 
 async function nextText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
   return new TextDecoder().decode((await reader.read()).value)
 }
+
+async function* textsUntil(error: Error): AsyncGenerator<string> {
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  yield '{"text":"a"}\n'
+  throw error
+}
+
+test('textStream() ends with what the source objects to once the answer has begun', async () => {
+  const refusal = new LocaldError('usage', 'Cannot search', { hint: 'Search for less' })
+  const stream = await textStream(textsUntil(refusal), new AbortController())
+  const error = { code: 'usage', message: 'Cannot search', hint: 'Search for less' }
+  expect(await new Response(stream).text()).toBe(`{"text":"a"}\n${JSON.stringify({ error })}\n`)
+  const broken = await textStream(textsUntil(new Error('ours')), new AbortController())
+  await expect(new Response(broken).text()).rejects.toThrow('ours')
+})
 
 test('eventStream() sends what happens together as one piece, in order', async () => {
   const sinks: EventSink[] = []

@@ -1,20 +1,24 @@
 // Answers that go on: lines of JSON, and server-sent events.
 
+import { LocaldError } from '@locald/protocol'
+import { errorBody } from './error-body.ts'
+
 const chunkBytes = 32 * 1024
 /** A listener that lags behind by more than this many bytes is cut off; it resumes from where it was. */
 const bytesQueued = 32 * 1024 * 1024
 
 /**
  * Asks for the next text only when the reader has taken the last chunk, and sends what it has as soon as the source pauses.
- * Rejects with what the source objects to before it has begun to wait for anything.
+ * Rejects with what the source objects to before it has begun to wait for anything. What it objects to later is told in a last
+ * line, an `ErrorBody`: the answer has begun.
  */
 export async function textStream(
   texts: AsyncIterable<string>,
   abort: AbortController,
 ): Promise<ReadableStream<Uint8Array>> {
-  const iterator = texts[Symbol.asyncIterator]()
+  const iterator: AsyncIterator<string, undefined> = texts[Symbol.asyncIterator]()
   const encoder = new TextEncoder()
-  let upcoming: Promise<IteratorResult<string>> | null = iterator.next()
+  let upcoming: Promise<Step> | null = iterator.next()
   upcoming.catch(() => {}) // for whoever pulls, if somebody does
   await Promise.race([upcoming, pause()])
   return new ReadableStream<Uint8Array>(
@@ -24,15 +28,14 @@ export async function textStream(
         while (text.length < chunkBytes) {
           upcoming ??= iterator.next()
           // Wait for the first value; after that take only what is there already.
-          const result = text === '' ? await upcoming : await Promise.race([upcoming, pause()])
+          const result = await told(text === '' ? upcoming : Promise.race([upcoming, pause()]))
           if (result === 'paused') break
           upcoming = null
-          if (result.done === true) {
-            if (text !== '') controller.enqueue(encoder.encode(text))
-            controller.close()
-            return
-          }
-          text += result.value
+          if (result.value !== undefined) text += result.value
+          if (result.done !== true) continue
+          if (text !== '') controller.enqueue(encoder.encode(text))
+          controller.close()
+          return
         }
         controller.enqueue(encoder.encode(text))
       },
@@ -43,6 +46,18 @@ export async function textStream(
     },
     { highWaterMark: 1 },
   )
+}
+
+type Step = IteratorResult<string, string | undefined>
+
+/** A refusal as the last text; every other error is our own. */
+async function told<T>(step: Promise<T>): Promise<T | Step> {
+  try {
+    return await step
+  } catch (error) {
+    if (!(error instanceof LocaldError)) throw error
+    return { done: true, value: `${JSON.stringify(errorBody(error))}\n` }
+  }
 }
 
 /** One JSON value a line. */

@@ -220,6 +220,21 @@ test('logs go on by cursor after a break, with no line twice and none lost', asy
   ])
 })
 
+test('what the daemon objects to in the middle of logs comes after their lines, and is not asked for again', async () => {
+  const error = { code: 'usage', message: 'Cannot search', hint: 'Search for less' }
+  await using daemon = await startFakeDaemon(({ response }) => {
+    response.end(`${line('1', 'c1')}${JSON.stringify({ error })}\n`)
+  })
+  const seen: string[] = []
+  const reading = (async () => {
+    const client = createApiClient({ socket: daemon.socket, ...quick })
+    for await (const { text } of client.logs({}, { follow: true })) seen.push(text)
+  })()
+  expect(await rejection(reading)).toMatchObject(error)
+  expect(seen).toEqual(['1'])
+  expect(daemon.requests).toHaveLength(1)
+})
+
 test('logs that are finished bring what is recorded by then', async () => {
   await using daemon = await startFakeDaemon(({ query, response }) => {
     if (query.get('follow') === '1') response.write(line('1', 'c1') + line('2'))

@@ -1,7 +1,7 @@
 // Those answers of the API that go on. Loaded with the first of them: `status` needs none.
 import type { IncomingMessage } from 'node:http'
 import { apiPrefix } from '@locald/protocol'
-import type { AttachMessage, EventSnapshot, LocaldEvent, LogLine, TerminalSize } from '@locald/protocol'
+import type { AttachMessage, EventSnapshot, LocaldError, LocaldEvent, LogLine, TerminalSize } from '@locald/protocol'
 import { readJsonBatches, readJsonLines } from './json-lines.ts'
 import { LogPlace } from './log-place.ts'
 import { queryText } from './query.ts'
@@ -81,7 +81,14 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
 
   async function* openLogs(query: Query, signal: AbortSignal | undefined): AsyncGenerator<readonly LogLine[]> {
     const answer = await open(`/logs${queryText(query)}`, signal)
-    for await (const lines of readJsonBatches(bodyChunks(answer, signal))) yield lines as readonly LogLine[]
+    for await (const lines of readJsonBatches(bodyChunks(answer, signal))) {
+      const last = lines.at(-1)
+      if (!isError(last)) yield lines as readonly LogLine[]
+      else {
+        if (lines.length > 1) yield lines.slice(0, -1) as readonly LogLine[]
+        throw refusalOf(last)
+      }
+    }
   }
 
   async function* openEvents(
@@ -125,7 +132,10 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
 
   async function* openAttached(query: Query, signal: AbortSignal | undefined): AsyncGenerator<AttachMessage> {
     const answer = await open(`/attach${queryText(query)}`, signal)
-    for await (const message of readJsonLines(bodyChunks(answer, signal))) yield message as AttachMessage
+    for await (const message of readJsonLines(bodyChunks(answer, signal))) {
+      if (isError(message)) throw refusalOf(message)
+      yield message as AttachMessage
+    }
   }
 
   async function* attach(query: Query, { state, signal }: AttachRequest): AsyncGenerator<AttachMessage> {
@@ -148,6 +158,15 @@ export function createApiStreams({ socket, noteVersion, delaysMs }: ApiStreamsOp
   })
 
   return { logs, events, attach }
+}
+
+/** What the daemon objects to when its answer has begun already: the last line. */
+function isError(line: unknown): line is object {
+  return typeof line === 'object' && line !== null && 'error' in line
+}
+
+function refusalOf(line: object): LocaldError {
+  return refusal({ status: 200, text: JSON.stringify(line), version: undefined })
 }
 
 async function* untilLost<T>(items: AsyncIterable<T>): AsyncGenerator<T> {

@@ -15,7 +15,7 @@ import type { ReadUnwritten } from './log-reader.ts'
 import { listSegments } from './segment-timeline.ts'
 
 /** A frame; its payload is only valid until the next `read`. */
-interface Frame {
+export interface Frame {
   readonly header: FrameHeader
   readonly payload: Buffer
 }

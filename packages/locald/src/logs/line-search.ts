@@ -8,6 +8,9 @@ const lineFeed = 0x0a
 
 /** Colours and the like are no part of what is searched. */
 export class LineSearch {
+  readonly source: string
+  /** There is one way to match at each place, so that it cannot take long. */
+  readonly isQuick: boolean
   readonly #line: RegExp
   /** Finds in many lines at once where one may match; null when what lies beside a line may matter to the expression. */
   readonly #many: RegExp | null
@@ -15,6 +18,8 @@ export class LineSearch {
 
   constructor(expression: RegExp) {
     const { source, flags } = expression
+    this.source = source
+    this.isQuick = !/[*+?{|]/.test(source)
     this.#line = new RegExp(source, flags.replace(/[gy]/g, ''))
     // If it matches in a line, it matches in the text around it, too, from the same place on. Not if it looks around.
     const isLocal = !/\(\?<?[=!]/.test(source)

@@ -191,6 +191,15 @@ describe('readLogs()', () => {
   })
 
   describe('grep', () => {
+    test('refuses an expression that would try for ever, instead of holding everything up', async () => {
+      await using logs = await LogFixture.create()
+      await logs.output('web', `first\n${'a'.repeat(100)}!\n`)
+      const began = performance.now()
+      await expect(logs.texts('web', { grep: /^(a+)+$/u })).rejects.toMatchObject({ code: 'usage' })
+      expect(performance.now() - began).toBeLessThan(5000)
+      expect(await logs.texts('web', { grep: /^(f|g)irst/u })).toEqual(['first'])
+    })
+
     test('gives the lines that match as they are shown, whatever their colours', async () => {
       await using logs = await LogFixture.create()
       await logs.output(

@@ -1,11 +1,20 @@
 // Reads the lines of one instance that a query asks for, in the order they were completed.
 import type { LogLine } from '@locald/protocol'
+import { LocaldError } from '@locald/protocol'
+import { boundedWork, TookTooLong } from '../lib/bounded-work.ts'
 import type { FrameStream } from '../lib/segment-format.ts'
 import { FrameReader } from './frame-reader.ts'
+import type { Frame } from './frame-reader.ts'
 import { LineAssembler, type AssembledLine, type LinePart } from './line-assembler.ts'
 import { LineSearch } from './line-search.ts'
 import type { LogSource } from './log-reader.ts'
 import type { ReadPosition } from './read-position.ts'
+
+/**
+ * For searching one window. An expression that tries every way to match a line can take for ever, and nothing else of the daemon
+ * goes on meanwhile.
+ */
+const searchMs = 500
 
 /** Which lines are wanted. */
 export interface LineFilter {
@@ -37,6 +46,7 @@ export class SourceReader implements AsyncDisposable {
   readonly #range: SourceRange
   readonly #frames: FrameReader
   readonly #assembler: LineAssembler
+  readonly #search: LineSearch | null
   #queue: AssembledLine[] = []
   #taken = 0
   /** What was taken last; the position behind it is made when it is asked for. */
@@ -49,11 +59,12 @@ export class SourceReader implements AsyncDisposable {
     this.#range = range
     this.#position = range.from
     this.#frames = new FrameReader(source.directory, range.startAt, source.unwritten)
+    this.#search = filter.grep === undefined ? null : new LineSearch(filter.grep)
     this.#assembler = new LineAssembler({
       from: range.from,
       label: source.label,
       wants: (at, run, stream) => this.#wants(at, run, stream),
-      ...(filter.grep === undefined ? {} : { search: new LineSearch(filter.grep) }),
+      ...(this.#search === null ? {} : { search: this.#search }),
     })
   }
 
@@ -85,7 +96,7 @@ export class SourceReader implements AsyncDisposable {
 
   /** Makes lines of what is there of lines that are not complete. */
   giveParts(isDue?: (stream: FrameStream) => boolean): void {
-    this.#enqueue(this.#assembler.giveParts(isDue))
+    this.#enqueue(this.#bounded(() => this.#assembler.giveParts(isDue)))
   }
 
   parts(): readonly LinePart[] {
@@ -115,14 +126,35 @@ export class SourceReader implements AsyncDisposable {
     if (result.type === 'missing') {
       const { from, to, at, reason } = result.missing
       const text = missingText(reason, to - Math.max(from, this.#assembler.position().position))
-      this.#enqueue(this.#assembler.skip(from, to, at, text))
+      this.#enqueue(this.#bounded(() => this.#assembler.skip(from, to, at, text)))
       return true
     }
-    for (const { header, payload } of result.frames) {
-      if (header.seq >= stop) return this.head !== undefined
+    const { frames } = result
+    const isStopped = this.#bounded(() => this.#take(frames, stop))
+    return !isStopped || this.head !== undefined
+  }
+
+  /** True when a frame at `stop` or behind it was met. */
+  #take(frames: readonly Frame[], stop: number): boolean {
+    for (const { header, payload } of frames) {
+      if (header.seq >= stop) return true
       this.#enqueue(this.#assembler.add(header, payload))
     }
-    return true
+    return false
+  }
+
+  /** After a refusal this reader is of no use any more. */
+  #bounded<T>(work: () => T): T {
+    if (this.#search === null || this.#search.isQuick) return work()
+    try {
+      return boundedWork(searchMs, work)
+    } catch (error) {
+      if (!(error instanceof TookTooLong)) throw error
+      throw new LocaldError('usage', `Cannot search for "${this.#search.source}": it takes too long`, {
+        cause: error,
+        hint: 'Repetitions within repetitions, such as (a+)+, try every way to match a line. Search for something simpler',
+      })
+    }
   }
 
   #enqueue(lines: readonly AssembledLine[]): void {
