@@ -44,10 +44,26 @@ test('refresh() does not wait for a resolver that hangs; what it says later is t
   addresses['shop.test'] = new Promise((resolve) => (say = resolve))
   expect(await lookups.refresh(['shop.test'])).toBe(true)
   expect(lookups.leadsHere('shop.test')).toBe(false)
-  const again = lookups.look(['shop.test'], { now: true })
+  now += 1000
+  // Who asks again while it hangs does not wait again.
+  const began = performance.now()
+  expect(await lookups.refresh(['shop.test'])).toBe(true)
+  expect(performance.now() - began).toBeLessThan(200)
+  const again = lookups.look(['shop.test'])
   say(['127.0.0.1'])
   await again
   expect([lookups.leadsHere('shop.test'), changes, asked.length]).toEqual([true, 1, 1])
+})
+
+test('look() asks anew when something was changed, and what was asked before does not undo the answer', async () => {
+  let say: () => void = () => undefined
+  addresses['shop.test'] = new Promise((_, reject) => (say = () => reject(new Error('ENOTFOUND'))))
+  const first = lookups.look(['shop.test'])
+  addresses['shop.test'] = ['127.0.0.1']
+  await lookups.look(['shop.test'], { now: true })
+  say()
+  await first
+  expect([lookups.leadsHere('shop.test'), changes, asked.length]).toEqual([true, 1, 2])
 })
 
 test('look() leaves good answers alone for a minute, and bad ones for some seconds', async () => {

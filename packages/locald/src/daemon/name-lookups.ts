@@ -3,6 +3,12 @@ import { lookup } from 'node:dns/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { servesLoopback } from '../lib/listener.ts'
 
+interface Lookup {
+  readonly ended: Promise<void>
+  /** Of the clock. */
+  readonly since: number
+}
+
 interface Known {
   readonly leadsHere: boolean
   /** Of the clock. */
@@ -26,7 +32,7 @@ export interface LookupOptions {
 
 export class NameLookups {
   readonly #known = new Map<string, Known>()
-  readonly #underWay = new Map<string, Promise<void>>()
+  readonly #underWay = new Map<string, Lookup>()
   readonly #onChange: () => void
   readonly #askSystem: (host: string) => Promise<readonly string[]>
   readonly #now: () => number
@@ -43,51 +49,69 @@ export class NameLookups {
     return isLocalhost(host) || (this.#known.get(host)?.leadsHere ?? false)
   }
 
-  /** Looks up those of which nothing is known, or not any more. `now`: all of them, and resolves when that is done. */
+  /** Looks up those of which nothing is known, or not any more. `now`: all of them anew. Resolves when that is done. */
   async look(hosts: Iterable<string>, { now = false } = {}): Promise<void> {
-    await this.#lookUp(hosts, (known) => now || this.#ageOf(known) > (known?.leadsHere === true ? goodMs : badMs))
+    const isDue = (known: Known | undefined): boolean =>
+      this.#ageOf(known) > (known?.leadsHere === true ? goodMs : badMs)
+    // One that is under way may have read the hosts file before it was changed.
+    const lookups = now ? askedOf(hosts).map((host) => this.#start(host)) : this.#lookUp(hosts, isDue)
+    await Promise.all(lookups.map(({ ended }) => ended))
   }
 
   /**
    * For an answer that is given now: what is known of these is of the last seconds afterwards. Waits a moment for the system, and
-   * no longer: what that says later is told by `onChange`. Resolves with whether any were looked up.
+   * once only while that hangs; what it says later is told by `onChange`. Resolves with whether any were looked up.
    */
   async refresh(hosts: Iterable<string>): Promise<boolean> {
-    const looking = this.#lookUp(hosts, (known) => this.#ageOf(known) > recentMs)
-    if (looking === null) return false
-    await Promise.race([looking, sleep(patienceMs, undefined, { ref: false })])
+    const lookups = this.#lookUp(hosts, (known) => this.#ageOf(known) > recentMs)
+    if (lookups.length === 0) return false
+    const leftMs = Math.max(...lookups.map(({ since }) => since)) + patienceMs - this.#now()
+    const ended = Promise.all(lookups.map((each) => each.ended))
+    if (leftMs > 0) await Promise.race([ended, sleep(leftMs, undefined, { ref: false })])
     return true
   }
 
-  /** Null when there is nothing to look up. */
-  #lookUp(hosts: Iterable<string>, isDue: (known: Known | undefined) => boolean): Promise<unknown> | null {
-    const due = [...hosts].filter(
-      (host) => !isLocalhost(host) && !host.startsWith('*.') && isDue(this.#known.get(host)),
-    )
-    if (due.length === 0) return null
-    return Promise.all(due.map((host) => this.#underWay.get(host) ?? this.#start(host)))
+  #lookUp(hosts: Iterable<string>, isDue: (known: Known | undefined) => boolean): readonly Lookup[] {
+    const due = askedOf(hosts).filter((host) => isDue(this.#known.get(host)))
+    return due.map((host) => this.#underWay.get(host) ?? this.#start(host))
   }
 
   #ageOf(known: Known | undefined): number {
     return known === undefined ? Infinity : this.#now() - known.at
   }
 
-  async #start(host: string): Promise<void> {
-    const looking = this.#ask(host)
-    this.#underWay.set(host, looking)
-    await looking
+  #start(host: string): Lookup {
+    const started: Lookup = {
+      since: this.#now(),
+      ended: this.#findOut(host).then((leadsHere) => {
+        // A later one knows better.
+        if (this.#underWay.get(host) === started) this.#note(host, leadsHere)
+      }),
+    }
+    this.#underWay.set(host, started)
+    return started
   }
 
-  async #ask(host: string): Promise<void> {
-    const leadsHere = await this.#askSystem(host).then(
-      (addresses) => addresses.length > 0 && addresses.every(servesLoopback),
-      () => false,
-    )
+  async #findOut(host: string): Promise<boolean> {
+    try {
+      const addresses = await this.#askSystem(host)
+      return addresses.length > 0 && addresses.every(servesLoopback)
+    } catch {
+      return false // nobody knows it
+    }
+  }
+
+  #note(host: string, leadsHere: boolean): void {
     const before = this.leadsHere(host)
     this.#known.set(host, { leadsHere, at: this.#now() })
     this.#underWay.delete(host)
     if (leadsHere !== before) this.#onChange()
   }
+}
+
+/** Those that the system has to be asked about. */
+function askedOf(hosts: Iterable<string>): readonly string[] {
+  return [...hosts].filter((host) => !isLocalhost(host) && !host.startsWith('*.'))
 }
 
 async function askSystem(host: string): Promise<readonly string[]> {
