@@ -37,6 +37,22 @@ test('a service that waits for input says so in up, status and to whoever follow
   expect(web).toMatchObject({ state: 'running', warnings: [] })
 })
 
+test('a question on a line of its own is one, and tools that take keys at any time ask nothing', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': `[services.asking]
+type = "worker"
+command = '''echo "Continue?"; read -r answer; exec sleep 1000'''
+[services.keys]
+type = "worker"
+command = '''echo "press h + enter to show help"; read -r answer; exec sleep 1000'''
+`,
+  })
+  await project.up()
+  await project.waitFor('asking', (service) => service.input_wanted !== undefined)
+  expect((await project.service('keys')).input_wanted).toBeUndefined()
+})
+
 test('the next daemon knows who waits: also of what was asked while there was none', async () => {
   await using harness = createHarness()
   const project = harness.project({

@@ -1,16 +1,16 @@
-// Notices when a service has asked something on its terminal and waits for the answer. Looks only after output has ended, at a
-// line that was not: a quiet service costs nothing.
+// Notices when a service has asked something on its terminal and waits for the answer. Looks only after output has ended with
+// something like a question: a quiet service costs nothing.
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KeeperLink } from '../keeper/keeper-link.ts'
 import type { Logger } from '../lib/logger.ts'
-import { stripAnsi } from '../lib/terminal-text.ts'
 import type { LogFollow } from '../logs/log-reader.ts'
 import { rawTail } from '../logs/raw-output.ts'
 import { placeOf } from '../supervisor/place.ts'
 import type { Supervisor } from '../supervisor/supervisor.ts'
 import { isActive, runOf, wantsInput } from '../supervisor/instance.ts'
 import type { Instance, Run } from '../supervisor/instance.ts'
+import { endsWithPrompt } from './prompt-text.ts'
 
 /** So long nothing was written. */
 const quietMs = 1000
@@ -104,7 +104,7 @@ export class InputWatch {
     const { bytes } = await rawTail({ label: '', stream, directory: join(logs, stream) }, run.number, {
       maxBytes: promptBytes,
     })
-    if (!endsWithPrompt(bytes)) return 'no'
+    if (!endsWithPrompt(bytes.toString('utf8'))) return 'no'
     const { pids } = await keeper.request('readers', { run: run.id })
     return pids.length > 0 ? 'yes' : 'not yet'
   }
@@ -123,10 +123,4 @@ export class InputWatch {
     if (run === null || run.identity === null) return null
     return placeOf(record.planned, key)?.service.config.tty === true ? { instance, run } : null
   }
-}
-
-/** Whether something that can be seen stands in the last line. */
-function endsWithPrompt(bytes: Buffer): boolean {
-  const last = stripAnsi(bytes.toString('utf8')).split('\n').at(-1) ?? ''
-  return last.trim() !== ''
 }
