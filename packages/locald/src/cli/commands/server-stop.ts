@@ -13,11 +13,16 @@ import { ChangeLines } from '../output/progress.ts'
 import { labelIn } from '../output/service-words.ts'
 import { askIfThere } from '../without-daemon.ts'
 
-/** Longer than services get when the keeper ends them by itself; mostly it has only to let go of its files. */
-const keeperGoneWithinMs = 30_000
+/** Nothing runs any more: it has only to let go of its files. */
+const goneWithinMs = 30_000
+/** It ends services by itself, one after the other, each within 30 s. */
+const keeperEndsWithinMs = 150_000
 
-/** What could not be ended; null: the caller left. */
-type Stopped = { readonly problems: readonly string[] } | null
+/** What came of asking. `problems`: what could not be ended. `byKeeper`: services end without the daemon. */
+interface Stopped {
+  readonly problems: readonly string[]
+  readonly byKeeper: boolean
+}
 
 export async function serverStop(context: CommandContext, call: Invocation): Promise<number> {
   const { output } = context
@@ -28,12 +33,12 @@ export async function serverStop(context: CommandContext, call: Invocation): Pro
     output.note('The daemon is not running')
     return exitCodes.ok
   }
-  const stopped = before === null ? { problems: [] } : await stopDaemon(context, call.flag('now'))
+  const stopped = before === null ? leftToKeeper : await stopDaemon(context, call.flag('now'))
   if (stopped === null) {
     output.note('Detached: stopping goes on in the background. See "locald status --all"')
     return interruptedExit
   }
-  const remaining = await remainingProcesses(pids, keeperGoneWithinMs)
+  const remaining = await remainingProcesses(pids, stopped.byKeeper ? keeperEndsWithinMs : goneWithinMs)
   if (remaining.length === 0) output.note('Stopped the daemon')
   else output.note(`error: Still running: ${remaining.map((pid) => `pid ${pid}`).join(', ')}`)
   reportProblems(context, stopped.problems)
@@ -47,15 +52,17 @@ function reportProblems({ output }: CommandContext, problems: readonly string[])
   for (const problem of problems) output.note(`  ${problem}`)
 }
 
-/** A daemon that cannot do as it is asked must not keep its services from being stopped. */
-async function stopDaemon(context: CommandContext, now: boolean): Promise<Stopped> {
+const leftToKeeper: Stopped = { problems: [], byKeeper: true }
+
+/** A daemon that cannot do as it is asked must not keep its services from being stopped. Null: the caller left. */
+async function stopDaemon(context: CommandContext, now: boolean): Promise<Stopped | null> {
   try {
     return await new DaemonStop(context, now).run()
   } catch (error) {
     if (!(error instanceof LocaldError)) throw error
     context.output.note(`${context.output.side.style.yellow('warning:')} ${error.message}`)
     endKeeper(context)
-    return { problems: [] }
+    return leftToKeeper
   }
 }
 
@@ -76,7 +83,8 @@ class DaemonStop {
     this.#now = now
   }
 
-  async run(): Promise<Stopped> {
+  /** Null: the caller left. */
+  async run(): Promise<Stopped | null> {
     let interrupts = 0
     using _interrupts = this.#context.onInterrupt(() => {
       interrupts += 1
@@ -90,7 +98,7 @@ class DaemonStop {
     do await this.#follow()
     while (this.#problems === null && !this.#leave.signal.aborted && (await this.#isThere()))
     if (this.#problems === null) await this.#hurrying
-    return this.#leave.signal.aborted ? null : { problems: this.#problems ?? [] }
+    return this.#leave.signal.aborted ? null : { problems: this.#problems ?? [], byKeeper: false }
   }
 
   #interrupted(count: number): void {
