@@ -759,6 +759,16 @@ describe('containers that no journal knows', () => {
     expect(world.supervisor.statuses()[0]?.warnings.join()).toContain('were adopted: web')
   })
 
+  test.each([
+    ['start on request', { start: 'on-request' }],
+    ['run by a schedule', { ...task, schedule: '@hourly' }],
+  ] as const)('run on also when they %s', async (_how, sketch) => {
+    const container = { image: 'redis', ports: [], volumes: [] }
+    await world.loseJournal(found(world.plan({ web: { container, ...sketch } })))
+    expect(world.news()).toEqual(['adopt container found'])
+    expect(world.states()).toEqual({ 'web.1': 'starting' })
+  })
+
   test('are ended when they are not, and started anew', async () => {
     const plan = world.plan({ web: { container: { image: 'redis', ports: [], volumes: [] } } })
     await world.loseJournal(found(plan, 'of another plan'))

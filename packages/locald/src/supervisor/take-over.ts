@@ -156,6 +156,8 @@ export class TakeOver {
       const isLetGo = container !== undefined && (hash !== place.service.hash || this.#isUnheard(place, info))
       const inputs: readonly MachineInput[] = [
         { type: 'start' },
+        // Also what would only wait for its moment, or for somebody who wants it: it runs.
+        { type: 'restart' },
         { type: 'dependencies-met', run },
         { type: 'spawned', run, identity, ...(container === undefined ? {} : { container }), at },
         ...(info.notified === undefined ? [] : [{ type: 'notified', run, ...info.notified, at } as const]),
