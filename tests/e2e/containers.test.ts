@@ -404,6 +404,30 @@ stop_timeout = "0s"`,
     await project.waitFor('web', (service) => service.health.status === 'healthy')
   })
 
+  test('does not fill the container with checks that hang', async () => {
+    await using harness = containerHarness()
+    const project = projectOf(
+      harness,
+      `[services.web]
+${image}
+command = "exec sleep 1000"
+health_check = { command = "test -e /ok || sleep 5000", timeout = "200ms", interval = "10m" }
+stop_timeout = "0s"`,
+    )
+    await project.locald('up', '--no-wait')
+    const hung = await project.waitFor('web', ({ health }) => health.message?.includes('still runs') ?? false)
+    const name = hung.container?.name ?? ''
+    const hanging = (): readonly string[] =>
+      docker('top', name, '-eo', 'pid,args')
+        .split('\n')
+        .filter((line) => line.endsWith(' sleep 5000'))
+    expect(hanging()).toHaveLength(1)
+    docker('exec', name, 'touch', '/ok')
+    docker('exec', name, 'killall', 'sleep')
+    const healthy = await project.waitFor('web', ({ health }) => health.status === 'healthy')
+    expect(healthy.run).toBe(1)
+  })
+
   test("is the engine's own opinion once it is healthy: it is told of it, and not asked", async () => {
     await using engine = await recordEngine(dockerEnv['DOCKER_HOST'] ?? '')
     await using harness = createHarness({ DOCKER_HOST: engine.url })
