@@ -12,18 +12,19 @@ export interface TestService extends AsyncDisposable {
 
 export interface HttpService extends TestService {
   readonly server: HttpServer
-  /** Every request that came, in order. */
+  /** Every request that came, in order, as long as they are remembered. */
   readonly requests: readonly IncomingMessage[]
 }
 
-/** Listens on IPv4, or on IPv6 alone. */
+/** Listens on IPv4, or on IPv6 alone; `remembers`: requests are kept to be looked at, which takes memory. */
 export async function httpService(
   listener: RequestListener,
   host: '127.0.0.1' | '::1' = '127.0.0.1',
+  remembers = true,
 ): Promise<HttpService> {
   const requests: IncomingMessage[] = []
   const server = createHttpServer((request, response) => {
-    requests.push(request)
+    if (remembers) requests.push(request)
     listener(request, response)
   })
   const port = await listenOn(server, host)
