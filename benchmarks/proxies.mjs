@@ -78,15 +78,17 @@ const starts = {
     nginx(
       nginxFile(
         place,
-        'nginx',
-        `upstream service { server 127.0.0.1:${backend}; keepalive 256; keepalive_requests 100000000; }
+        `nginx-${http}`,
+        `map $http_upgrade $wanted_connection { default upgrade; '' ''; }
+         upstream service { server 127.0.0.1:${backend}; keepalive 256; keepalive_requests 100000000; }
          server { listen 127.0.0.1:${http}; listen 127.0.0.1:${https} ssl http2; http2_max_requests 100000000;
            ssl_certificate ${place.cert}; ssl_certificate_key ${place.key};
-           location / { proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; } }`,
+           location / { proxy_pass http://service; proxy_http_version 1.1; proxy_set_header Host $http_host;
+             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $wanted_connection; } }`,
       ),
     ),
   caddy: ({ place, backend, http, https }) => {
-    const file = join(place.directory, 'Caddyfile')
+    const file = join(place.directory, `Caddyfile-${http}`)
     const proxy = `reverse_proxy 127.0.0.1:${backend}`
     writeFileSync(
       file,
@@ -125,12 +127,17 @@ export const nodePeers = new Set(['node:http', 'http-proxy', 'http-proxy-3', 'ht
 /** Those that speak HTTP/2 with clients. */
 export const http2Peers = new Set(['nginx', 'caddy', 'node:http'])
 
+/** Gets the packages that the peers written for Node are. */
+export function installPeers({ directory }) {
+  spawnSync('npm', ['install', '--no-fund', '--no-audit', '--prefix', directory, ...packages])
+}
+
 /** Started, and listening: by name `{ http, https, pid }`. `dispose` ends them. */
-export async function startPeers(place, backend) {
-  spawnSync('npm', ['install', '--no-fund', '--no-audit', '--prefix', place.directory, ...packages])
+export async function startPeers(place, backend, names = Object.keys(starts)) {
   const children = []
   const peers = {}
-  for (const [name, start] of Object.entries(starts)) {
+  for (const name of names) {
+    const start = starts[name]
     const [http, https] = [await freePort(), await freePort()]
     children.push(await startListening(start({ place, backend, http, https }), place.directory, https))
     peers[name] = { http, https, pid: children.at(-1).pid }

@@ -12,6 +12,7 @@ import {
   end,
   freePort,
   http2Peers,
+  installPeers,
   missingPrograms,
   nodePeers,
   prepare,
@@ -36,6 +37,13 @@ const loads = [
   { what: 'HTTP/2 over TLS, 1 MB', tool: 'h2load', scheme: 'https', file: '1m', connections: 4, streams: 2 },
 ]
 
+/** Shown by themselves, beside ours. */
+const others = [
+  ['nginx', 'nginx'],
+  ['caddy', 'Caddy'],
+  ['http-proxy', 'http-proxy'],
+]
+
 export async function measure({ installation, quick }) {
   const missing = missingPrograms()
   if (missing.length > 0) {
@@ -50,6 +58,7 @@ export async function measure({ installation, quick }) {
     const authorities = await makeAuthorities(place.directory)
     const ours = await startOurs(authorities, backend)
     closing.push(() => end(ours.child))
+    installPeers(place)
     const { peers, dispose } = await startPeers(place, backend)
     closing.push(dispose)
     const run = (tool, args) => installation.run(tool, args)
@@ -109,15 +118,21 @@ async function measureLoad(context, load) {
     for (const [name, ports] of asked) seen[name].push(await applyLoad(context, load, ports, context.quick ? 2 : 4))
   }
   const rateOf = (name) => median(seen[name].map(({ rate }) => rate))
-  const slowestOf = (name) => median(seen[name].map(({ p99 }) => p99))
+  const timeOf = (name, key) => median(seen[name].map((result) => result[key]))
   const ratios = (name, key) => median(seen[name].map((result, round) => seen.locald[round][key] / result[key]))
   const peers = Object.keys(seen).filter((name) => nodePeers.has(name))
   const best = peers.reduce((one, other) => (rateOf(other) > rateOf(one) ? other : one))
   return [
     { what: `${load.what}: requests/s`, value: rateOf('locald'), unit: '/s' },
-    { what: '… p99', value: slowestOf('locald'), unit: 'ms' },
-    { what: '… requests/s of nginx', value: rateOf('nginx'), unit: '/s' },
-    { what: '… requests/s of Caddy', value: rateOf('caddy'), unit: '/s' },
+    { what: '… p50', value: timeOf('locald', 'p50'), unit: 'ms' },
+    { what: '… p99', value: timeOf('locald', 'p99'), unit: 'ms' },
+    ...others
+      .filter(([name]) => name in seen)
+      .flatMap(([name, title]) => [
+        { what: `… requests/s of ${title}`, value: rateOf(name), unit: '/s' },
+        { what: `… p50 of ${title}`, value: timeOf(name, 'p50'), unit: 'ms' },
+        { what: `… p99 of ${title}`, value: timeOf(name, 'p99'), unit: 'ms' },
+      ]),
     { what: '… requests/s ÷ Caddy', value: ratios('caddy', 'rate'), unit: '×', least: 1 },
     { what: '… p99 ÷ Caddy', value: ratios('caddy', 'p99'), unit: '×', limit: 1 },
     { what: `… requests/s ÷ ${best}, the fastest on Node`, value: ratios(best, 'rate'), unit: '×', least: 1.5 },
@@ -175,18 +190,26 @@ async function measureLatency(context) {
   return [{ what: 'one request at a time: p50 that the proxy adds', value: median(added), unit: 'ms', limit: 0.2 }]
 }
 
-async function measureWebSockets({ quick }, authorities) {
+async function measureWebSockets({ quick, place }, authorities) {
   const echo = await startEcho()
   const ours = await startOurs(authorities, echo.port)
+  const names = others.map(([name]) => name)
+  const { peers, dispose } = await startPeers(place, echo.port, names)
   try {
     const ms = quick ? 1000 : 3000
     const direct = await measureMessages(echo.port, 50, ms)
     const value = await measureMessages(ours.http, 50, ms)
+    const rows = []
+    for (const [name, title] of others) {
+      rows.push({ what: `… through ${title}`, value: await measureMessages(peers[name].http, 50, ms), unit: '/s' })
+    }
     return [
       { what: 'WebSocket messages/s there and back, 50 connections', value, unit: '/s', least: 10_000 },
-      { what: '… without the proxy', value: direct, unit: '/s' },
+      { what: '… without a proxy', value: direct, unit: '/s' },
+      ...rows,
     ]
   } finally {
+    await dispose()
     await end(ours.child)
     echo.close()
   }
