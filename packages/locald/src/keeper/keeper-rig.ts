@@ -42,6 +42,8 @@ export class KeeperRig implements AsyncDisposable {
   readonly facts: Fact[] = []
   readonly grown: string[] = []
   readonly errors: unknown[] = []
+  /** What the log says of signals, in order. */
+  readonly signals: unknown[] = []
   readonly keeper: Keeper
   readonly #events = new EventEmitter()
   #runs = 0
@@ -51,6 +53,7 @@ export class KeeperRig implements AsyncDisposable {
     const logger: Logger = {
       log: (level, msg, fields) => {
         if (level === 'error') this.errors.push({ msg, ...fields })
+        if (msg === 'A run was signalled') this.signals.push({ ...fields })
       },
     }
     this.keeper = new Keeper({

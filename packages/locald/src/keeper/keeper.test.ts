@@ -76,6 +76,8 @@ describe.each(both)('a run on $name', ({ tty }) => {
     expect(await rig.fact(run, 'exited')).toMatchObject({ signal: 'SIGKILL' })
     await rig.fact(run, 'emptied')
     expect(isAlive(pid)).toBe(false)
+    expect(rig.signals[0]).toEqual({ run, signal: 'SIGTERM', to: 'group', result: 'sent' })
+    expect(rig.signals).toContainEqual({ run, signal: 'SIGKILL', to: pid, result: 'sent' })
   })
 
   test('is killed at once with a time-out of zero, also during a patient end', async () => {

@@ -245,6 +245,7 @@ export class Keeper {
         this.#tell(run, body, at)
       },
       reviewWithin: (delayMs) => this.#reviewWithin(delayMs),
+      signalled: (how) => this.#options.logger.log('info', 'A run was signalled', { run, ...how }),
     }
   }
 

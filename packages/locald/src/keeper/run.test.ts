@@ -34,7 +34,7 @@ test('the exit of a run has the time at which the leader was reaped, however lon
     },
     '/bin/sh',
     { marker: 'a.1', lockLimit: 2 ** 41 },
-    { logs, fact: ({ type }, at) => told.push({ type, at }), reviewWithin: () => review() },
+    { logs, fact: ({ type }, at) => told.push({ type, at }), reviewWithin: () => review(), signalled: () => {} },
   )
   await reaped
   // The clock goes on while the disk is slow.

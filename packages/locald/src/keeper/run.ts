@@ -22,6 +22,16 @@ export interface RunHost {
   fact(body: FactBody, at?: number): void
   /** Asks for a call of `review` after at most this long. */
   reviewWithin(delayMs: number): void
+  /** It was sent a signal in order to end it. */
+  signalled(how: Signalled): void
+}
+
+export interface Signalled {
+  readonly signal: NodeJS.Signals
+  /** The group of the leader, the leader alone, or a member: a pid. */
+  readonly to: 'group' | 'leader' | number
+  /** `gone`: nobody was there any more. `denied`: this user may not signal it. */
+  readonly result: Sent
 }
 
 export interface RunMarks {
@@ -323,7 +333,8 @@ export class Run {
       return
     }
     if (ending.scope === 'group') ending.groupSignalledAt = startTimeNow()
-    send(ending.scope === 'group' ? -pid : pid, ending.signal)
+    const { signal, scope } = ending
+    this.#host.signalled({ signal, to: scope, result: send(scope === 'group' ? -pid : pid, signal) })
     send(-pid, 'SIGCONT') // what is stopped would not notice
   }
 
@@ -337,7 +348,7 @@ export class Run {
       const { groupSignalledAt } = ending
       const hadIt =
         groupSignalledAt !== null && member.group === this.identity.pid && member.startTime < groupSignalledAt
-      if (!hadIt) signalMember(member, ending.signal)
+      if (!hadIt) this.#tellSignal(member, ending.signal, signalMember(member, ending.signal))
       if (member.state === 'T') signalMember(member, 'SIGCONT')
     }
     this.#host.reviewWithin(reviewMs.signalled)
@@ -345,10 +356,15 @@ export class Run {
 
   /** Again and again, because members may be forking. */
   #kill(members: readonly ProcessEntry[], killing: { readonly since: number; isTold: boolean }): void {
-    if (!killing.isTold) this.#host.fact({ type: 'killed', members: members.map(describe) })
+    const isFirst = !killing.isTold
+    if (isFirst) this.#host.fact({ type: 'killed', members: members.map(describe) })
     killing.isTold = true
     if (this.#isLeaderThere()) send(-this.identity.pid, 'SIGKILL')
-    const denied = members.filter((member) => signalMember(member, 'SIGKILL') === 'denied')
+    const denied = members.filter((member) => {
+      const result = signalMember(member, 'SIGKILL')
+      if (isFirst) this.#tellSignal(member, 'SIGKILL', result)
+      return result === 'denied'
+    })
     // A terminal that hangs up reaches also those that this user may not signal.
     if (denied.length > 0) this.#process?.close()
     const elapsed = performance.now() - killing.since
@@ -358,6 +374,10 @@ export class Run {
       return
     }
     this.#empty(members.map((member) => ({ ...describe(member), reason: whyAlive(member, denied.includes(member)) })))
+  }
+
+  #tellSignal({ pid }: ProcessEntry, signal: NodeJS.Signals, result: Sent): void {
+    this.#host.signalled({ signal, to: pid, result })
   }
 
   #empty(survivors: readonly (Member & { readonly reason: string })[]): void {
