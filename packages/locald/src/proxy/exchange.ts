@@ -62,8 +62,8 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   #isCounted = false
   #upstream: UpstreamConnection | null = null
   #cancelDial: (() => void) | null = null
-  /** Infinity: it is not. */
-  #dialledAt = Infinity
+  /** By `performance.now()`; 0: it is not. */
+  #dialledAt = 0
   #isRequestDone: boolean
   #text = ''
   #closedAttempts = 0
@@ -167,19 +167,19 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
     this.#gate?.dial(this)
     const cancel = load.pool.connect((connection) => {
       this.#cancelDial = null
-      this.#dialledAt = Infinity
+      this.#dialledAt = 0
       this.#gate?.letGo(this)
       if (connection === null) this.#onRefused()
       else this.#send(connection)
     })
     // It may be there already.
-    if (this.#dialledAt !== Infinity) this.#cancelDial = cancel
+    if (this.#dialledAt !== 0) this.#cancelDial = cancel
   }
 
   /** A service that is too busy to accept it lets a connection wait for minutes. */
   onStillDialling(now: number): void {
     const gate = this.#gate
-    const isSlow = now - this.#dialledAt >= slowDialMs
+    const isSlow = this.#dialledAt !== 0 && now - this.#dialledAt >= slowDialMs
     if (isSlow && gate !== null && this.#startedAt === 0) this.#startWaiting(gate, this.#dialledAt)
   }
 

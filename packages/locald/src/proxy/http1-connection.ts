@@ -43,7 +43,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   #body: RequestBody | null = null
   #isBodyWanted = false
   #isPaused = false
-  /** Too much of earlier answers waits for the client. */
+  /** Too much of earlier answers waits for the client: no request more is taken from it. */
   #isBacklogged = false
   #isTaking = false
   #isLingering = false
@@ -139,16 +139,10 @@ export class Http1Connection implements ClientSide, ClientConnection {
   }
 
   #takeSome(buffer: Buffer): boolean {
-    if (this.#exchange === null) return this.#mayTakeHead() && this.#takeHead(buffer)
+    if (this.#exchange === null) return !this.#isBacklogged && this.#takeHead(buffer)
     if (this.#body === null || !this.#isBodyWanted) return false
     this.#ahead = null
     return this.#takeBody(this.#exchange, this.#body, buffer)
-  }
-
-  /** Not while earlier answers wait for a client that does not read them. */
-  #mayTakeHead(): boolean {
-    this.#isBacklogged = !this.#blocks.hasRoom()
-    return !this.#isBacklogged
   }
 
   /** The client has taken some of what waited for it. */
@@ -329,7 +323,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
 
   end(trailers: readonly string[]): void {
     if (this.#isChunked) this.#pieces.push(lastChunk(trailers))
-    this.flush()
+    this.#isBacklogged = !this.flush()
     this.#finish()
   }
 

@@ -29,9 +29,9 @@ export class Http2Exchange implements ClientSide {
   readonly facts: ClientFacts
   readonly #stream: OwnedStream
   readonly #onClose: (exchange: Http2Exchange, wasReset: boolean) => void
-  readonly #untaken = new UntakenBytes()
-  /** When the last of the request's body came, or was asked for; Infinity: none is waited for. */
-  #bodyAt = Infinity
+  #untaken: UntakenBytes | null = null
+  /** When the last of the request's body came, or was asked for; 0: none is waited for. */
+  #bodyAt = 0
   /** Only of what is large, or goes on. */
   #blocks: OutgoingBlocks | null = null
   #exchange: Exchange | null = null
@@ -83,7 +83,7 @@ export class Http2Exchange implements ClientSide {
   }
 
   onEnd(): void {
-    this.#bodyAt = Infinity
+    this.#bodyAt = 0
     this.#exchange?.onRequestEnd(this.#requestTrailers)
   }
 
@@ -100,13 +100,14 @@ export class Http2Exchange implements ClientSide {
 
   /** As that of a connection. */
   get stalledSince(): number {
-    return Math.min(this.#bodyAt, this.#untaken.since)
+    return Math.min(this.#bodyAt === 0 ? Infinity : this.#bodyAt, this.#untaken?.since ?? Infinity)
   }
 
   /** Looks whether it has gone on since the last time, and ends it when that was so long ago. */
   look(now: number, mostMs: number): void {
     const waiting = this.#blocks === null ? this.#stream.writableLength : this.#blocks.waiting
-    this.#untaken.look(waiting, this.#blocks?.moves ?? 0, now)
+    if (waiting > 0) this.#untaken ??= new UntakenBytes()
+    this.#untaken?.look(waiting, this.#blocks?.moves ?? 0, now)
     if (now - this.stalledSince < mostMs || this.#isGone) return
     this.#isOver = true
     this.#stream.close(constants.NGHTTP2_CANCEL)
@@ -123,7 +124,7 @@ export class Http2Exchange implements ClientSide {
   }
 
   pauseBody(): void {
-    this.#bodyAt = Infinity
+    this.#bodyAt = 0
     this.#stream.pause()
   }
 
