@@ -5,7 +5,7 @@ import type { ClientFacts, ClientSide } from './client-side.ts'
 import type { ClientConnection, ConnectionRegistry } from './connection-registry.ts'
 import { Exchange } from './exchange.ts'
 import type { ExchangeContext } from './exchange.ts'
-import { forwardedLines } from './forwarded-fields.ts'
+import { ForwardedLines } from './forwarded-fields.ts'
 import { mostAheadBytes, mostHeadBytes } from './limits.ts'
 import type { ClientTimes } from './limits.ts'
 import { headOf } from './local-answer.ts'
@@ -57,8 +57,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
   #headText = ''
   #pieces: Buffer[] = []
 
-  #forwardedFor = ''
-  #forwarded = ''
+  readonly #forwarded: ForwardedLines
 
   /** Serves a client from here on. */
   static open(socket: Duplex, facts: ClientFacts, options: Http1Options): void {
@@ -70,6 +69,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#socket = socket
     this.#blocks = new OutgoingBlocks(socket, () => this.#onRoom())
     this.facts = facts
+    this.#forwarded = new ForwardedLines(facts)
     this.#options = options
     this.#times = options.registry.times
     this.#deadline = performance.now() + this.#times.idleMs
@@ -176,7 +176,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#isBodyWanted = false
     this.#body = head.bodyLength === 0 ? null : new RequestBody(head.bodyLength)
     this.#deadline = Infinity
-    const exchange = new Exchange(this.#options.context, this, head, this.#forwardedLines(head.authority))
+    const exchange = new Exchange(this.#options.context, this, head, this.#forwarded.for(head.authority))
     this.#exchange = exchange
     exchange.start()
     return true
@@ -383,14 +383,6 @@ export class Http1Connection implements ClientSide, ClientConnection {
     this.#ahead = null
     const socket = this.#socket
     socket.off('data', this.#onData).off('end', this.#onEnd)
-  }
-
-  #forwardedLines(authority: string): string {
-    if (this.#forwardedFor !== authority) {
-      this.#forwardedFor = authority
-      this.#forwarded = forwardedLines(this.facts, authority)
-    }
-    return this.#forwarded
   }
 }
 

@@ -7,6 +7,7 @@ import type { ClientFacts, ClientSide } from './client-side.ts'
 import { Exchange } from './exchange.ts'
 import type { ExchangeContext } from './exchange.ts'
 import { isTrailer } from './field-roles.ts'
+import type { ForwardedLines } from './forwarded-fields.ts'
 import { headOf } from './local-answer.ts'
 import { parseHttp2Head } from './http2-head.ts'
 import { OutgoingBlocks } from './outgoing-blocks.ts'
@@ -54,8 +55,8 @@ export class Http2Exchange implements ClientSide {
     stream.on('close', onStreamClose)
   }
 
-  /** `raw`: the request's head. `forwardedLines`: what a service is told of the connection, as lines of a head. */
-  start(raw: readonly string[], context: ExchangeContext, forwardedLines: (authority: string) => string): void {
+  /** `raw`: the request's head. `forwarded`: what a service is told of the connection. */
+  start(raw: readonly string[], context: ExchangeContext, forwarded: ForwardedLines): void {
     const stream = this.#stream
     const head = parseHttp2Head(raw, stream.endAfterHeaders, () => randomBytes(16).toString('base64'))
     if (isRefusal(head)) {
@@ -67,7 +68,7 @@ export class Http2Exchange implements ClientSide {
     }
     if (!stream.endAfterHeaders) stream.on('trailers', onTrailers)
     stream.on('aborted', onAborted)
-    this.#exchange = new Exchange(context, this, head, forwardedLines(head.authority))
+    this.#exchange = new Exchange(context, this, head, forwarded.for(head.authority))
     this.#exchange.start()
   }
 

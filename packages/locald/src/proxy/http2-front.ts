@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { ClientFacts } from './client-side.ts'
 import type { ClientConnection, ConnectionRegistry } from './connection-registry.ts'
 import type { ExchangeContext } from './exchange.ts'
-import { forwardedLines } from './forwarded-fields.ts'
+import { ForwardedLines } from './forwarded-fields.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { mostFields, mostHeadBytes, mostStreams, mostWideSessions } from './limits.ts'
 import { ResetBudget } from './reset-budget.ts'
@@ -81,8 +81,7 @@ class Http2Session implements ClientConnection {
   readonly #resets = new ResetBudget()
   readonly #exchanges = new Set<Http2Exchange>()
   #deadline: number
-  #forwardedFor = ''
-  #forwarded = ''
+  readonly #forwarded: ForwardedLines
 
   static open(session: ServerHttp2Session, facts: ClientFacts, options: Http2Options): void {
     const connection = new Http2Session(session, facts, options)
@@ -93,6 +92,7 @@ class Http2Session implements ClientConnection {
     this.#session = session
     this.#deadline = performance.now() + options.registry.times.idleMs
     this.#facts = facts
+    this.#forwarded = new ForwardedLines(facts)
     this.#options = options
     session.on('error', ignore)
     session.on('stream', this.#onStream)
@@ -138,7 +138,7 @@ class Http2Session implements ClientConnection {
     const { context } = this.#options
     const exchange = new Http2Exchange(stream, this.#facts, this.#onStreamClose)
     this.#exchanges.add(exchange)
-    exchange.start(raw, context, this.#forwardedLines)
+    exchange.start(raw, context, this.#forwarded)
   }
 
   readonly #onStreamClose = (exchange: Http2Exchange, wasReset: boolean): void => {
@@ -148,14 +148,6 @@ class Http2Session implements ClientConnection {
     if (wasReset && !this.#resets.take(performance.now()) && !this.#session.closed) {
       this.#session.close()
     }
-  }
-
-  readonly #forwardedLines = (authority: string): string => {
-    if (this.#forwardedFor !== authority) {
-      this.#forwardedFor = authority
-      this.#forwarded = forwardedLines(this.#facts, authority)
-    }
-    return this.#forwarded
   }
 }
 
