@@ -1,12 +1,14 @@
 // Connects to a port of this machine, whichever of the two addresses its service listens on.
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { readBytes } from './limits.ts'
+import { fewUnsentBytes, readBytes } from './limits.ts'
+import { isMuchUnsent } from './outgoing-blocks.ts'
 import type { UpstreamReader } from './upstream-connection.ts'
 import type { Dial } from './upstream-pool.ts'
 
 /** Shared by all: what is read is dealt with before anything else can be. */
 const memory = Buffer.allocUnsafeSlow(readBytes)
+const someMemory = memory.subarray(0, fewUnsentBytes)
 const addresses = ['127.0.0.1', '::1'] as const
 
 /** Tries IPv4, then IPv6; from then on first what answered last. */
@@ -22,7 +24,7 @@ export function dialPort(port: number): Dial {
         host: addresses[index] ?? addresses[0],
         noDelay: true,
         onread: {
-          buffer: memory,
+          buffer: () => (isMuchUnsent() ? someMemory : memory),
           callback: (length) => {
             reader.take(memory.subarray(0, length))
             return true

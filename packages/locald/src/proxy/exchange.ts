@@ -28,6 +28,9 @@ export interface ExchangeContext {
   gateOf(service: string): ServiceGate | null
   /** False: too many wait already. */
   mayHold(): boolean
+  /** Counts a request that is sent to a service, until `leave`. False: too many are already. */
+  enter(): boolean
+  leave(): void
   /** A request wants a service that is idle. */
   want(gate: ServiceGate): void
   answer(situation: Situation, head: RequestHead | null): LocalAnswer
@@ -155,8 +158,10 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
   }
 
   onAdmitted(load: InstanceLoad): void {
-    this.#load = load
-    this.#count()
+    if (!this.#count(load)) {
+      this.#release()
+      return this.#answerWith({ type: 'refused', status: 503, reason: 'Too many requests are under way' })
+    }
     const used = this.#mayUseAgain ? load.pool.take() : null
     if (used !== null) return this.#send(used)
     this.#dial(load)
@@ -424,12 +429,15 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
 
   // What is held for it.
 
-  #count(): void {
+  /** False: there are too many. */
+  #count(load: InstanceLoad): boolean {
     const gate = this.#gate
-    if (gate === null) return
+    if (gate === null || !this.#context.enter()) return false
     this.#isCounted = true
+    this.#load = load
     gate.enter()
-    this.#load?.enter()
+    load.enter()
+    return true
   }
 
   #uncountLoad(): void {
@@ -442,6 +450,7 @@ export class Exchange implements RequestReceiver, ResponseReceiver, HeldRequest 
     const gate = this.#gate
     if (!this.#isCounted || gate === null) return
     this.#isCounted = false
+    this.#context.leave()
     gate.leave()
     this.#uncountLoad()
   }

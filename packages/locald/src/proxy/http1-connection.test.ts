@@ -17,6 +17,8 @@ const context = {
   table: emptyRouteTable,
   gateOf: never,
   mayHold: never,
+  enter: never,
+  leave: never,
   want: never,
   answer: never,
   openEvents: never,

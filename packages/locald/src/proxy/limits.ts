@@ -7,10 +7,13 @@ export const mostFields = 200
 export const mostInformations = 100
 /** Bytes taken from a client ahead of what its request needs; then it is not read any more. */
 export const mostAheadBytes = 64 * 1024
-/** Of an answer, in one read. */
-export const readBytes = 256 * 1024
+/** Of an answer, in one read: what came meanwhile of all that a service sends at once. */
+export const readBytes = 640 * 1024
 /** Of an answer, that wait for the client; then its service waits too. */
-export const mostUnsentBytes = 256 * 1024
+export const mostUnsentBytes = 640 * 1024
+/** Of all answers that wait for their clients. Beyond that each may be read, and may wait, only as far as the next says. */
+export const mostUnsentInAllBytes = 64 * 1024 * 1024
+export const fewUnsentBytes = 32 * 1024
 /** How long a client may take for what, in milliseconds. */
 export interface ClientTimes {
   /** From the first byte of a request's head to its last. */
@@ -34,6 +37,8 @@ export const mostWideSessions = 32
 export const mostStreams = 250
 /** Waiting for a service, over all services. */
 export const mostHeldRequests = 1024
+/** Sent to services, or about to be: each has a connection of its own. */
+export const mostSentRequests = 4096
 /** Node closes an idle connection after 5 s: ours are not used when they are nearly that old. */
 export const upstreamIdleMs = 4_000
 export const mostIdleUpstreams = 256

@@ -1,19 +1,28 @@
 import { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { OutgoingBlocks } from './outgoing-blocks.ts'
+import { fewUnsentBytes, mostUnsentBytes, mostUnsentInAllBytes, readBytes } from './limits.ts'
+import { isMuchUnsent, OutgoingBlocks } from './outgoing-blocks.ts'
 
 /** Takes one write at a time, each when it is told to. */
 class SlowStream extends Writable {
   readonly writes: Buffer[] = []
   #take: (() => void) | null = null
+  #done: ((error: Error) => void) | null = null
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+    this.#done = done
     this.#take = () => {
+      this.#done = null
       // Only now, as the system does it: whoever overwrites what is under way is found out.
       this.writes.push(Buffer.from(chunk))
       done()
     }
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#done?.(new Error('It is gone'))
+    done(error)
   }
 
   async takeOne(): Promise<void> {
@@ -24,17 +33,17 @@ class SlowStream extends Writable {
   }
 }
 
-const readBytes = 64 * 1024
+const pieceBytes = mostUnsentBytes / 4
 
 /** As many of each letter. */
 function filled(letters: string): string {
-  return Array.from(letters, (letter) => letter.repeat(readBytes)).join('')
+  return Array.from(letters, (letter) => letter.repeat(pieceBytes)).join('')
 }
 
 test('OutgoingBlocks collects what comes while a write is under way, and sends it at once', async () => {
   const stream = new SlowStream()
   const blocks = new OutgoingBlocks(stream, () => undefined)
-  const memory = Buffer.alloc(readBytes)
+  const memory = Buffer.alloc(pieceBytes)
   for (const letter of 'abcd') {
     blocks.add(memory.fill(letter))
     blocks.send()
@@ -44,7 +53,7 @@ test('OutgoingBlocks collects what comes while a write is under way, and sends i
   expect(blocks.isEmpty).toBe(true)
   memory.fill('x')
   await stream.takeOne()
-  expect(stream.writes.map(({ length }) => length)).toEqual([readBytes, 3 * readBytes])
+  expect(stream.writes.map(({ length }) => length)).toEqual([pieceBytes, 3 * pieceBytes])
   expect(Buffer.concat(stream.writes).toString() === filled('abcd')).toBe(true)
 })
 
@@ -52,14 +61,14 @@ test('OutgoingBlocks keeps the order of what is larger than a block, of text, an
   const stream = new SlowStream()
   const blocks = new OutgoingBlocks(stream, () => undefined)
   blocks.addText('head ')
-  for (const letter of 'abcdefgh') blocks.add(Buffer.alloc(readBytes, letter))
-  blocks.add(Buffer.alloc(300 * 1024, 'i'))
+  for (const letter of 'abcdefgh') blocks.add(Buffer.alloc(pieceBytes, letter))
+  blocks.add(Buffer.alloc(readBytes + 1000, 'i'))
   blocks.flush()
   stream.write('past it')
   blocks.addText(' last')
   blocks.end()
   while (!stream.writableFinished) await stream.takeOne()
-  const expected = `head ${filled('abcdefgh')}${'i'.repeat(300 * 1024)}past it last`
+  const expected = `head ${filled('abcdefgh')}${'i'.repeat(readBytes + 1000)}past it last`
   expect(Buffer.concat(stream.writes).toString() === expected).toBe(true)
 })
 
@@ -70,7 +79,7 @@ test('OutgoingBlocks of a hundred clients that take nothing never mixes up what 
     const letter = String.fromCodePoint(0x41 + (n % 50))
     return { stream, blocks, letter }
   })
-  const memory = Buffer.alloc(readBytes)
+  const memory = Buffer.alloc(pieceBytes)
   for (let round = 0; round < 3; round += 1) {
     for (const { blocks, letter } of clients) {
       blocks.add(memory.fill(letter))
@@ -80,7 +89,7 @@ test('OutgoingBlocks of a hundred clients that take nothing never mixes up what 
   for (const { blocks } of clients) blocks.end()
   for (const { stream, letter } of clients) {
     while (!stream.writableFinished) await stream.takeOne()
-    expect(Buffer.concat(stream.writes).equals(Buffer.alloc(3 * readBytes, letter))).toBe(true)
+    expect(Buffer.concat(stream.writes).equals(Buffer.alloc(3 * pieceBytes, letter))).toBe(true)
   }
 })
 
@@ -89,7 +98,7 @@ test('OutgoingBlocks of a stream that is destroyed sends nothing more, and throw
   stream.on('error', () => undefined)
   const blocks = new OutgoingBlocks(stream, () => undefined)
   for (const letter of 'ab') {
-    blocks.add(Buffer.alloc(readBytes, letter))
+    blocks.add(Buffer.alloc(pieceBytes, letter))
     blocks.send()
   }
   stream.destroy()
@@ -103,7 +112,7 @@ test('OutgoingBlocks says when there is no room, and once when there is again', 
   const blocks = new OutgoingBlocks(stream, () => (told += 1))
   const room: boolean[] = []
   for (const letter of 'abcde') {
-    blocks.add(Buffer.alloc(readBytes, letter))
+    blocks.add(Buffer.alloc(pieceBytes, letter))
     blocks.send()
     room.push(blocks.hasRoom())
   }
@@ -113,4 +122,24 @@ test('OutgoingBlocks says when there is no room, and once when there is again', 
   await stream.takeOne()
   expect(told).toBe(1)
   expect(Buffer.concat(stream.writes).toString() === filled('abcde')).toBe(true)
+})
+
+test('OutgoingBlocks lets everybody keep little once all together keep much, until they keep less', async () => {
+  const piece = Buffer.alloc(fewUnsentBytes)
+  const openClient = (bytes: Buffer): { readonly stream: SlowStream; readonly blocks: OutgoingBlocks } => {
+    const stream = new SlowStream()
+    const blocks = new OutgoingBlocks(stream, () => undefined)
+    blocks.add(bytes)
+    blocks.send()
+    return { stream, blocks }
+  }
+  const before = openClient(piece)
+  const greedy = Array.from({ length: mostUnsentInAllBytes / readBytes }, () => openClient(Buffer.alloc(readBytes)))
+  expect(isMuchUnsent()).toBe(true)
+  const later = openClient(piece)
+  expect([before.blocks.hasRoom(), later.blocks.hasRoom()]).toEqual([false, false])
+  for (const { stream } of greedy) stream.destroy()
+  await setImmediate()
+  expect([isMuchUnsent(), before.blocks.hasRoom(), later.blocks.hasRoom()]).toEqual([false, true, true])
+  for (const { stream } of [before, later]) stream.destroy()
 })

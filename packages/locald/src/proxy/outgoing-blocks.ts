@@ -2,20 +2,29 @@
 // small ones, most of all when they are encrypted. Nothing of it is made anew: blocks are used again and again.
 import type { Writable } from 'node:stream'
 import { BufferPool } from '../lib/buffer-pool.ts'
-import { mostUnsentBytes, readBytes } from './limits.ts'
+import { fewUnsentBytes, mostUnsentBytes, mostUnsentInAllBytes, readBytes } from './limits.ts'
 
-/** Beyond so many in use at once, of all connections, they are made as small as they can be. */
-const mostBlocks = 48
-const pool = new BufferPool({ bytes: readBytes, spares: 16 })
-let inUse = 0
+const pool = new BufferPool({ bytes: readBytes, spares: 12 })
+/** Bytes kept for clients, of all answers together: whole blocks, and what is sent without one. */
+let kept = 0
+
+export function keptBytes(): number {
+  return kept
+}
+
+/** Clients who take nothing keep so much that nobody may have much more. */
+export function isMuchUnsent(): boolean {
+  return kept > mostUnsentInAllBytes
+}
 
 function takeBlock(atLeast: number): Buffer {
-  inUse += 1
-  return atLeast > pool.bytes || inUse > mostBlocks ? Buffer.allocUnsafeSlow(atLeast) : pool.take()
+  const block = atLeast > pool.bytes || isMuchUnsent() ? Buffer.allocUnsafeSlow(atLeast) : pool.take()
+  kept += block.length
+  return block
 }
 
 function giveBack(block: Buffer): void {
-  inUse -= 1
+  kept -= block.length
   pool.giveBack(block)
 }
 
@@ -54,7 +63,7 @@ export class OutgoingBlocks {
 
   /** False: too much waits for whoever reads the stream. */
   hasRoom(): boolean {
-    this.#isFull = this.waiting >= mostUnsentBytes
+    this.#isFull = this.waiting >= (isMuchUnsent() ? fewUnsentBytes : mostUnsentBytes)
     return !this.#isFull
   }
 
@@ -82,8 +91,7 @@ export class OutgoingBlocks {
     const data = block.subarray(0, this.#used)
     this.#block = null
     this.#used = 0
-    this.#underWay += 1
-    this.#stream.write(data, () => this.#onDone(block))
+    this.#write(data, () => giveBack(block))
   }
 
   /** The same, and nothing follows. */
@@ -94,21 +102,26 @@ export class OutgoingBlocks {
 
   /** Sends this without a copy: only when nothing is collected. */
   pass(data: Buffer): void {
+    const { length } = data
+    kept += length
+    this.#write(data, () => (kept -= length))
+  }
+
+  /** `onDone`: what it takes may be used again, also when it could not be sent. */
+  #write(data: Buffer, onDone: () => void): void {
     this.#underWay += 1
-    this.#stream.write(data, () => this.#onDone(null))
+    this.#stream.write(data, () => {
+      onDone()
+      this.#underWay -= 1
+      this.send()
+      this.#onSent()
+    })
   }
 
   #discard(): void {
     if (this.#block !== null) giveBack(this.#block)
     this.#block = null
     this.#used = 0
-  }
-
-  #onDone(block: Buffer | null): void {
-    if (block !== null) giveBack(block)
-    this.#underWay -= 1
-    this.send()
-    this.#onSent()
   }
 
   readonly #onSent = (): void => {

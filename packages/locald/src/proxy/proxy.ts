@@ -12,7 +12,7 @@ import { Handshakes } from './handshakes.ts'
 import { Http1Connection } from './http1-connection.ts'
 import type { Http1Options } from './http1-connection.ts'
 import { Http2Front } from './http2-front.ts'
-import { clientTimes, describeMs, handshakeMs, mostHeldRequests } from './limits.ts'
+import { clientTimes, describeMs, handshakeMs, mostHeldRequests, mostSentRequests } from './limits.ts'
 import type { ClientTimes } from './limits.ts'
 import { localAnswer } from './local-answer.ts'
 import type { FromProxy, ProxyListener, ToProxy } from './messages.ts'
@@ -58,6 +58,8 @@ export class Proxy {
   readonly #pages: OpenPages
   readonly #toldActivity = new Map<string, { readonly open: number; readonly lastAt: number }>()
   #lastId = 0
+  /** Requests that services have to answer. */
+  #sent = 0
   #table: RouteTable = emptyRouteTable
 
   constructor(options: ProxyOptions) {
@@ -229,6 +231,14 @@ export class Proxy {
         let held = 0
         for (const gate of this.#gates.values()) held += gate.heldCount
         return held < mostHeldRequests
+      },
+      enter: () => {
+        if (this.#sent >= mostSentRequests) return false
+        this.#sent += 1
+        return true
+      },
+      leave: () => {
+        this.#sent -= 1
       },
       want: (gate) => {
         if (gate.isWanted) return
