@@ -11,23 +11,39 @@ missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
 done
-if [[ ${#missing[@]} -eq 0 ]]; then
+# Installed, it would take over how this machine finds names: the program alone is enough.
+resolved=systemd-resolved
+extracted=/usr/local/lib/locald-test-tools
+needs_resolved=
+if [[ ! -x /usr/lib/systemd/$resolved && ! -x /lib/systemd/$resolved && ! -x $extracted/$resolved ]]; then
+  needs_resolved=yes
+fi
+if [[ ${#missing[@]} -eq 0 && -z $needs_resolved ]]; then
   exit 0
 fi
 
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then
   if ! command -v sudo >/dev/null; then
-    echo "Missing, and neither root nor sudo to install them: ${missing[*]}" >&2
+    echo "Missing, and neither root nor sudo to install them: ${missing[*]} ${needs_resolved:+$resolved}" >&2
     exit 1
   fi
   as_root=(sudo)
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "Missing, and no apt-get to install them: ${missing[*]}" >&2
+  echo "Missing, and no apt-get to install them: ${missing[*]} ${needs_resolved:+$resolved}" >&2
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-echo "Installed: ${missing[*]}"
+if [[ ${#missing[@]} -gt 0 ]]; then
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  echo "Installed: ${missing[*]}"
+fi
+if [[ -n $needs_resolved ]]; then
+  directory=$(mktemp -d)
+  (cd "$directory" && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$resolved" && dpkg-deb --extract "$resolved"_*.deb files)
+  "${as_root[@]}" install -D "$(find "$directory/files" -type f -name "$resolved" -path '*/systemd/*' -perm -u+x)" "$extracted/$resolved"
+  rm -rf "$directory"
+  echo "Extracted: $extracted/$resolved"
+fi

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { installForOthers } from '../support/installed-copy.ts'
@@ -59,6 +59,40 @@ function addUser(namespace: Namespace): { readonly uid: number; readonly home: s
   return { uid, home }
 }
 
+/** Also below where `scripts/install-test-tools.sh` puts it. */
+const resolved = ['/usr/lib/systemd', '/lib/systemd', '/usr/local/lib/locald-test-tools']
+  .map((directory) => join(directory, 'systemd-resolved'))
+  .find((file) => existsSync(file))
+
+if (resolved === undefined) process.stderr.write('systemd-resolved is not tested with: it is not here\n')
+
+/** systemd-resolved itself, asked by everything in the namespace, in a network without servers. "systemctl" starts it anew. */
+function startResolved(namespace: Namespace): AsyncDisposable {
+  const { directory } = namespace
+  const systemctl = `${directory}/bin/systemctl`
+  namespace.shell(`
+    ip link add v0 type veth peer name v1; ip address add 10.99.0.1/24 dev v0; ip link set v0 up; ip link set v1 up
+    echo 'systemd-resolve:x:993:993::/:/usr/sbin/nologin' >> ${directory}/passwd
+    chown 993:993 /run/systemd/resolve
+    echo 'nameserver 127.0.0.53' > ${directory}/resolv.conf; mount --bind ${directory}/resolv.conf /etc/resolv.conf
+    printf '%s\\n' '#!/bin/sh' 'kill "$(cat /run/resolved.pid)"' \\
+      'while kill -0 "$(cat /run/resolved.pid)" 2>&-; do sleep 0.01; done' 'exec ${directory}/bin/start-resolved' > ${systemctl}
+    printf '%s\\n' '#!/bin/sh' '${resolved} >&- 2>&- <&- & echo $! > /run/resolved.pid' \\
+      "until ss -H -lun 'src 127.0.0.53' | grep -q .; do sleep 0.01; done" > ${directory}/bin/start-resolved
+    chmod 755 ${systemctl} ${directory}/bin/start-resolved
+    ${directory}/bin/start-resolved`)
+  return {
+    [Symbol.asyncDispose]: async () => {
+      namespace.shell('kill "$(cat /run/resolved.pid)"')
+      await Promise.resolve()
+    },
+  }
+}
+
+function systemPath({ directory }: Namespace): string {
+  return `${directory}/bin:/usr/sbin:/usr/bin:/sbin:/bin`
+}
+
 describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
   beforeAll(() => {
     // The directory of the tests is closed to others.
@@ -105,7 +139,7 @@ describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
     const sudo = { SUDO_UID: String(uid), SUDO_GID: String(uid), SUDO_USER: 'ann', HOME: `${directory}/root` }
     const ann = { uid, env: { HOME: home, LOCALD_HTTP_PORT: '0', LOCALD_HTTPS_PORT: '0' } }
     const asRoot = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Result> =>
-      localdAs(namespace, { env: { ...sudo, PATH: `${directory}/bin:/usr/sbin:/usr/bin:/sbin:/bin`, ...env } }, ...args)
+      localdAs(namespace, { env: { ...sudo, PATH: systemPath(namespace), ...env } }, ...args)
     const owners = (path: string): string => namespace.shell(`find ${path} -printf '%U %m\\n' | sort -u`)
 
     const done = await asRoot({}, 'admin', 'setup', '--dns', 'test')
@@ -120,7 +154,10 @@ describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
 
     expect(await localdAs(namespace, ann, 'server', 'start')).toMatchObject({ code: 0 })
     const again = await asRoot({}, 'admin', 'setup', '--dns', 'test')
-    expect(again.output).toMatch(/✓ Names below test are asked of 127\.0\.0\.1:15353\nNothing had to be changed\n$/)
+    // Of this systemd-resolved nothing but a directory is there.
+    expect(again.output).toMatch(
+      /• Names below test are asked of 127\.0\.0\.1:15353; not found by the system, .*\nNothing had to be changed\n$/,
+    )
     expect(await localdAs(namespace, ann, 'server', 'stop')).toMatchObject({ code: 0 })
 
     expect(await asRoot({}, 'admin', 'setup', '--undo')).toMatchObject({ code: 0 })
@@ -133,6 +170,39 @@ describe.skipIf(whyNoNamespace !== null)('admin setup', () => {
     expect(await asRoot(kept, 'admin', 'setup', '--undo')).toMatchObject({ code: 0 })
     expect(namespace.shell(`find ${home}/other -type f`)).toBe('')
   })
+
+  test.skipIf(resolved === undefined)(
+    'systemd-resolved asks a running daemon from then on, until it is undone',
+    async () => {
+      await using namespace = await openNamespace(['/etc/sysctl.d', '/etc/systemd', '/run'])
+      const { uid, home } = addUser(namespace)
+      await using _resolver = startResolved(namespace)
+      const env = { HOME: home, LOCALD_HTTP_PORT: '0', LOCALD_HTTPS_PORT: '0', PATH: systemPath(namespace) }
+      const ann = { uid, env }
+      const sudo = { SUDO_UID: String(uid), SUDO_GID: String(uid), SUDO_USER: 'ann', HOME: '/root', PATH: env.PATH }
+      const find = (name: string): string => namespace.shell(`getent ahosts ${name} | cut -d' ' -f1 | sort -u`)
+      const dnsCheck = async (): Promise<unknown> => {
+        const { output } = await localdAs(namespace, ann, 'doctor', '--json')
+        return (JSON.parse(output) as { findings: { id: string }[] }).findings.find(({ id }) => id === 'dns')
+      }
+
+      expect(await localdAs(namespace, ann, 'server', 'start')).toMatchObject({ code: 0 })
+      expect(find('shop.test')).toBe('')
+      const done = await localdAs(namespace, { env: sudo }, 'admin', 'setup', '--dns', 'test')
+      expect(done.output).toMatch(/✓ Names below test are asked of 127\.0\.0\.1:15353\n/)
+      expect(find('api.shop.test')).toBe('127.0.0.1\n::1\n')
+      expect(find('shop.example')).toBe('')
+      expect(await dnsCheck()).toMatchObject({ severity: 'ok' })
+
+      namespace.shell('ip link set v0 down')
+      expect(await dnsCheck()).toMatchObject({ severity: 'warning', fix: 'locald admin sync-hosts' })
+      namespace.shell('ip link set v0 up')
+
+      expect(await localdAs(namespace, { env: sudo }, 'admin', 'setup', '--undo')).toMatchObject({ code: 0 })
+      expect(find('shop.test')).toBe('')
+      expect(await localdAs(namespace, ann, 'server', 'stop')).toMatchObject({ code: 0 })
+    },
+  )
 
   test('a suffix of the internet is refused before anything is asked or changed', async () => {
     await using namespace = await openNamespace(['/etc/sysctl.d'])

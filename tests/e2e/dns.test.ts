@@ -1,9 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Resolver } from 'node:dns/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { curl } from '../support/curl.ts'
 import { createHarness } from '../support/harness.ts'
 import type { Harness } from '../support/harness.ts'
 
@@ -47,6 +48,43 @@ test('the daemon answers DNS when somebody has asked for it, also after it was r
   await harness.locald(['server', 'restart'])
   expect(await lookUp(port)).toEqual(['127.0.0.1'])
   await harness.locald(['server', 'stop'])
+  await expect(lookUpOnce(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+})
+
+test('a daemon that runs follows what is asked for, and warns of a port that is taken as long as it is', async () => {
+  await using harness = createHarness()
+  await harness.locald(['server', 'start'])
+  const [port, other] = [await freePort(), await freePort()]
+  const tell = async (): Promise<void> => {
+    const { status } = await curl(
+      '-X',
+      'POST',
+      '--unix-socket',
+      join(harness.home, 'run/api.sock'),
+      'http://locald/v1/trust',
+    )
+    expect(status).toBe(200)
+  }
+  askForDns(harness, port)
+  await tell()
+  expect(await lookUpOnce(port)).toEqual(['127.0.0.1'])
+  askForDns(harness, other)
+  await tell()
+  expect(await lookUpOnce(other)).toEqual(['127.0.0.1'])
+  await expect(lookUpOnce(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+
+  const holder = createServer().listen(port, '127.0.0.1')
+  await new Promise((resolve) => holder.once('listening', resolve))
+  askForDns(harness, port)
+  await tell()
+  expect((await harness.serverStatus()).warnings?.join()).toContain('EADDRINUSE')
+  await new Promise((resolve) => holder.close(resolve))
+  await tell()
+  expect((await harness.serverStatus()).warnings).toBeUndefined()
+  expect(await lookUpOnce(port)).toEqual(['127.0.0.1'])
+
+  rmSync(join(harness.home, 'state/dns.json'))
+  await tell()
   await expect(lookUpOnce(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
 })
 

@@ -61,6 +61,12 @@ test('whoever speaks of extensions is told that they are understood', () => {
     { type: 'OPT', udpPayloadSize: 1232 },
   ])
   expect(ask('shop.test').additionals).toEqual([])
+  expect(ask('example.com', 'A', { additionals: [opt] })).toMatchObject({
+    rcode: 'REFUSED',
+    questions: [{ name: 'example.com' }],
+    additionals: [{ type: 'OPT', udpPayloadSize: 1232 }],
+  })
+  expect(ask('example.com').additionals).toEqual([])
 })
 
 test('what is no question gets no answer, and what makes no sense is said to', () => {

@@ -26,8 +26,10 @@ export function dnsAnswer(message: Buffer, suffixes: readonly string[]): Buffer 
   const packet = decoded(message)
   const [question, ...others] = packet?.questions ?? []
   if (packet === null || question === undefined || others.length > 0) return bare(responseCodes.formatError)
+  const knowsExtensions = packet.additionals?.some(({ type }) => type === 'OPT') === true
   if (question.class !== 'IN' || !isOurs(question.name, suffixes)) {
-    return withQuestion(bare(responseCodes.refused), message)
+    const refused = withQuestion(bare(responseCodes.refused), message)
+    return knowsExtensions ? withExtensions(refused) : refused
   }
   return encode({
     type: 'response',
@@ -35,7 +37,7 @@ export function dnsAnswer(message: Buffer, suffixes: readonly string[]): Buffer 
     flags: AUTHORITATIVE_ANSWER | (flags & RECURSION_DESIRED),
     questions: [question],
     answers: answersTo(question),
-    additionals: packet.additionals?.some(({ type }) => type === 'OPT') === true ? [edns] : [],
+    additionals: knowsExtensions ? [edns] : [],
   })
 }
 
@@ -49,6 +51,14 @@ const edns: Answer = {
   flags: 0,
   flag_do: false,
   options: [],
+}
+
+/** The same, for an answer that is bytes already: a resolver that hears nothing of extensions asks without them from then on. */
+function withExtensions(answer: Buffer): Buffer {
+  const record = Buffer.from([0, 0, 41, 0, 0, 0, 0, 0, 0, 0, 0])
+  record.writeUInt16BE(maxQuestionBytes, 3)
+  answer.writeUInt16BE(1, 10)
+  return Buffer.concat([answer, record])
 }
 
 /** Any other type exists for no name here: no records, and no error. */

@@ -68,7 +68,7 @@ export interface DaemonControl {
   url(selector: ProjectSelector, service: string | undefined): Promise<UrlAnswer>
   /** Every host name in use. */
   names(): Promise<readonly NameEntry[]>
-  /** Other certificate authorities are trusted, or other names known to this machine: addresses change accordingly. */
+  /** Other certificate authorities are trusted, other names known to this machine, or asked of our DNS server: addresses change accordingly. */
   trustChanged(): Promise<void>
   /** Id of a project for filtering events; null: of all projects. */
   projectId(selector: ProjectSelector): Promise<string | null>

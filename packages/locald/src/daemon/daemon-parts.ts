@@ -10,6 +10,7 @@ import type { Supervisor } from '../supervisor/supervisor.ts'
 import type { Aliases } from './aliases.ts'
 import type { Catalog } from './catalog.ts'
 import type { ContainerTerminals } from './container-attachment.ts'
+import type { DnsService } from './dns-service.ts'
 import type { LogTroubles } from './log-troubles.ts'
 import type { NameLookups } from './name-lookups.ts'
 import type { PublicNames } from './public-names.ts'
@@ -28,6 +29,7 @@ export interface DaemonParts {
   readonly lookups: NameLookups
   readonly aliases: Aliases
   readonly trust: TrustState
+  readonly dns: DnsService
   /** Of the proxy; null: there is none. */
   readonly ports: ProxyPorts | null
   readonly terminals: ContainerTerminals

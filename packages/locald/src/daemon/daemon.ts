@@ -63,9 +63,10 @@ export class Daemon implements DaemonControl {
   }
 
   server(): ServerStatus {
-    const { hello, startedAt, troubles, ports } = this.#parts
+    const { hello, startedAt, troubles, dns, ports } = this.#parts
+    const warnings = [...new Set(troubles), ...(dns.trouble === null ? [] : [dns.trouble])]
     return {
-      ...(troubles.length === 0 ? {} : { warnings: [...new Set(troubles)] }),
+      ...(warnings.length === 0 ? {} : { warnings }),
       daemon: { pid: process.pid, version, started_at: new Date(startedAt).toISOString() },
       keeper: { pid: hello.pid, version: hello.version, started_at: new Date(hello.startedAt).toISOString() },
       proxy: ports,
@@ -152,7 +153,8 @@ export class Daemon implements DaemonControl {
   }
 
   async trustChanged(): Promise<void> {
-    const { names, lookups, trust } = this.#parts
+    const { dns, names, lookups, trust } = this.#parts
+    await dns.look()
     await Promise.all([trust.look(names.hosts, { now: true }), lookups.look(names.hosts, { now: true })])
   }
 

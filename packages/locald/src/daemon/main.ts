@@ -48,13 +48,13 @@ import { NameLookups } from './name-lookups.ts'
 import { ownAddresses } from './own-addresses.ts'
 import type { OwnAddresses } from './own-addresses.ts'
 import { logTarget, prepareCheck, prepareRun } from './prepare-run.ts'
+import { DnsService } from './dns-service.ts'
 import { LogRecords } from './log-records.ts'
 import { logSourceOf } from './log-source.ts'
 import { LogTroubles } from './log-troubles.ts'
 import { ProxyControl, proxyPortsOf } from './proxy-control.ts'
 import { PublicNames } from './public-names.ts'
 import { keeperLoss, lossesVariable, replaceKeeper } from './replace-keeper.ts'
-import { serveDns } from './serve-dns.ts'
 import { watchServiceFiles } from './service-files.ts'
 import { Shells } from './shells.ts'
 import { Strays } from './strays.ts'
@@ -164,6 +164,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
   const ports = proxyPortsOf(proxyListeners)
   let look: () => void = () => undefined
   const lookups = new NameLookups(() => look())
+  const dns = new DnsService({ file: installation.dnsSetup, logger })
   const trust = new TrustState({
     authorities: installation.authorities,
     trustFile: installation.trustFile,
@@ -231,6 +232,7 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     lookups,
     aliases,
     trust,
+    dns,
     ports,
     supervisor,
     journal,
@@ -336,9 +338,8 @@ export async function runDaemon({ env, keeperProgram, proxyProgram, exit }: Daem
     if ('project' in event) proxy?.changed(event.project)
   })
   onGrew((stream) => proxy?.changed(stream.slice(0, stream.indexOf('/'))))
-  const answersDns = await serveDns({ file: installation.dnsSetup, logger, onTrouble })
   // Until now the system had nobody to ask for what is below these suffixes.
-  if (answersDns) await lookups.look(names.hosts, { now: true })
+  if (await dns.look()) await lookups.look(names.hosts, { now: true })
 }
 
 /** Set by a session or its terminal, never by a profile: without them programs had no language and no colours. */

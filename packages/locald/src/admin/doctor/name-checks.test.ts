@@ -76,15 +76,19 @@ test('DNS is asked, not looked at', async () => {
   await using server = await DnsServer.open({ port: 0, suffixes: ['test'] }, { log: () => undefined })
   const setup = { port: server.port, suffixes: ['test'] }
   const dropIn = resolvedDropIn(setup)
-  expect(await checkDns({ setup: null, isDaemonUp: true, dropIn: null })).toEqual([])
-  expect(await checkDns({ setup: null, isDaemonUp: true, dropIn })).toMatchObject([{ severity: 'warning' }])
-  expect(await checkDns({ setup, isDaemonUp: true, dropIn: null })).toMatchObject([
+  const look = knows({ 'locald-doctor.test': ['127.0.0.1', '::1'] })
+  expect(await checkDns({ setup: null, isDaemonUp: true, dropIn: null, look })).toEqual([])
+  expect(await checkDns({ setup: null, isDaemonUp: true, dropIn, look })).toMatchObject([{ severity: 'warning' }])
+  expect(await checkDns({ setup, isDaemonUp: true, dropIn: null, look })).toMatchObject([
     { fix: 'locald admin setup --dns test' },
   ])
-  expect(await checkDns({ setup, isDaemonUp: false, dropIn })).toMatchObject([{ severity: 'note' }])
-  expect(await checkDns({ setup, isDaemonUp: true, dropIn })).toMatchObject([{ severity: 'ok' }])
-  const elsewhere = { ...setup, port: 1 }
-  expect(await checkDns({ setup: elsewhere, isDaemonUp: true, dropIn: resolvedDropIn(elsewhere) })).toMatchObject([
-    { severity: 'error' },
+  expect(await checkDns({ setup, isDaemonUp: false, dropIn, look })).toMatchObject([{ severity: 'note' }])
+  expect(await checkDns({ setup, isDaemonUp: true, dropIn, look })).toMatchObject([{ severity: 'ok' }])
+  expect(await checkDns({ setup, isDaemonUp: true, dropIn, look: knows({}) })).toMatchObject([
+    { severity: 'warning', fix: 'locald admin sync-hosts' },
   ])
+  const elsewhere = { ...setup, port: 1 }
+  expect(await checkDns({ setup: elsewhere, isDaemonUp: true, dropIn: resolvedDropIn(elsewhere), look })).toMatchObject(
+    [{ severity: 'error' }],
+  )
 })

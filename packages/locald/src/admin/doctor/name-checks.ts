@@ -1,7 +1,7 @@
 // Checks of names and ports: whether programs of this machine find what locald serves.
-import { lookup } from 'node:dns/promises'
 import { ownSuffixOf } from '../dns-suffix.ts'
-import { answersDns } from '../dns-trial.ts'
+import { answersDns, findsNames, isLoopback } from '../dns-trial.ts'
+import type { Lookup } from '../dns-trial.ts'
 import { planHosts } from '../hosts-file.ts'
 import { namesInBlock, strayMarkers } from '../hosts-block.ts'
 import type { PortTrial } from '../port-trial.ts'
@@ -9,16 +9,6 @@ import { resolvedDropIn } from '../resolved-drop-in.ts'
 import type { DnsSetup } from '../resolved-drop-in.ts'
 import { fault, fine, note, warning } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
-
-/** The addresses of a name by the system's own resolver; none when it knows none. */
-export type Lookup = (host: string) => Promise<readonly string[]>
-
-export async function systemLookup(host: string): Promise<readonly string[]> {
-  const found = await lookup(host, { all: true }).catch(() => [])
-  return found.map(({ address }) => address)
-}
-
-const isLoopback = (address: string): boolean => /^127\.|^::1$/.test(address)
 
 /** Names below `localhost`, which browsers know by themselves. `names`: those in use. */
 export async function checkLocalhostNames(names: readonly string[], look: Lookup): Promise<Verdict> {
@@ -132,9 +122,10 @@ export interface DnsInputs {
   readonly isDaemonUp: boolean
   /** Text of the drop-in for systemd-resolved; null: there is none. */
   readonly dropIn: string | null
+  readonly look: Lookup
 }
 
-export async function checkDns({ setup, isDaemonUp, dropIn }: DnsInputs): Promise<readonly Verdict[]> {
+export async function checkDns({ setup, isDaemonUp, dropIn, look }: DnsInputs): Promise<readonly Verdict[]> {
   if (setup === null) {
     if (dropIn === null) return []
     const explanation = 'systemd-resolved asks a DNS server that this locald does not have.'
@@ -152,9 +143,15 @@ export async function checkDns({ setup, isDaemonUp, dropIn }: DnsInputs): Promis
         fix: 'locald server start',
       }),
     ]
-  if (await answersDns(setup)) return [fine(`DNS answers for ${setup.suffixes.join(', ')}`)]
-  const explanation = `Nothing that answers listens on port ${setup.port}: it was set up after the daemon was started, or somebody else has the port.`
-  return [fault('DNS does not answer', { explanation, fix: 'locald server restart' })]
+  const suffixes = setup.suffixes.join(', ')
+  if (!(await answersDns(setup))) {
+    const explanation = `Nothing that answers listens on port ${setup.port}: somebody else has it, or had it when the daemon began.`
+    return [fault('DNS does not answer', { explanation, fix: 'locald server restart' })]
+  }
+  if (await findsNames(setup, look)) return [fine(`DNS answers for ${suffixes}`)]
+  const explanation =
+    'The daemon answers, but the system does not ask it. Either there is no network, without which systemd-resolved asks nobody; or resolved.conf has a "DNS=" of its own, whose servers may be asked instead; or /etc/resolv.conf does not lead to systemd-resolved. Names in the hosts file are found in any case.'
+  return [warning(`The system does not find names below ${suffixes}`, { explanation, fix: 'locald admin sync-hosts' })]
 }
 
 function countedNames(names: readonly string[], areInUse: boolean): string {

@@ -19,6 +19,7 @@ import { shellText } from '../../lib/shell-text.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { numberOption } from '../option-values.ts'
 import { renderChanges } from '../output/system-changes.ts'
+import { tellNamesChanged } from '../tell-daemon.ts'
 import { lowPorts, reportSetup } from './report-setup.ts'
 
 export async function adminSetup(context: CommandContext, call: Invocation): Promise<number> {
@@ -37,11 +38,13 @@ export async function adminSetup(context: CommandContext, call: Invocation): Pro
   if (call.flag('undo')) {
     await makeChanges(context, changes, args)
     await keepDns(caller, null)
+    await tellNamesChanged(context)
     return reportUndone(context, changes)
   }
   // The other way round the system would be led to a server that no daemon knows of, should this fail.
   await keepDns(caller, dns)
   await makeChanges(context, changes, args)
+  await tellNamesChanged(context)
   return await asCaller(caller, async () => await reportSetup(context, caller, { changes, dns }))
 }
 

@@ -10,8 +10,8 @@ import {
   checkLocalhostNames,
   checkOtherNames,
   checkPorts,
-  systemLookup,
 } from '../../admin/doctor/name-checks.ts'
+import { systemLookup } from '../../admin/dns-trial.ts'
 import {
   checkClock,
   checkDirectories,
@@ -81,6 +81,7 @@ function checksFor(context: CommandContext): readonly Check[] {
           setup: await readDnsSetup(installation.dnsSetup),
           isDaemonUp: (await status()) !== null,
           dropIn: textOf(paths.resolvedFile),
+          look: systemLookup,
         }),
     },
     { id: 'trust', look: async () => await checkTrustStores(context) },

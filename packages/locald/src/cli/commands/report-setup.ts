@@ -3,7 +3,7 @@ import { exitCodes, LocaldError } from '@locald/protocol'
 import type { ServerStatus } from '@locald/protocol'
 import { apiSocketOf } from '../../admin/caller.ts'
 import type { Caller } from '../../admin/caller.ts'
-import { answersDns } from '../../admin/dns-trial.ts'
+import { answersDns, findsNames } from '../../admin/dns-trial.ts'
 import { portStart } from '../../admin/low-ports.ts'
 import { tryPort } from '../../admin/port-trial.ts'
 import type { DnsSetup } from '../../admin/resolved-drop-in.ts'
@@ -65,13 +65,18 @@ async function reportPorts({ output }: CommandContext, proxy: ServerStatus['prox
   return trials.every(({ result }) => result !== 'refused' && result !== 'missing')
 }
 
-/** The daemon reads at its start what it is to answer. Resolves with whether it does. */
+/** Resolves with whether the daemon answers. */
 async function reportDns({ output }: CommandContext, dns: DnsSetup, isDaemonUp: boolean): Promise<boolean> {
   const { style } = output.side
   const words = `Names below ${dns.suffixes.join(', ')} are asked of 127.0.0.1:${dns.port}`
   const isAnswered = await answersDns(dns)
-  if (isAnswered) output.note(`${style.green('✓')} ${words}`)
-  else output.note(`${style.yellow('•')} ${words}; answered after: locald server ${isDaemonUp ? 'restart' : 'start'}`)
+  const isFound = isAnswered && (await findsNames(dns))
+  if (isFound) output.note(`${style.green('✓')} ${words}`)
+  else if (isAnswered) output.note(`${style.yellow('•')} ${words}; not found by the system, "locald doctor" tells why`)
+  else
+    output.note(
+      `${style.yellow('•')} ${words}; ${isDaemonUp ? 'not answered, "locald server status" tells why' : 'answered after: locald server start'}`,
+    )
   return isAnswered
 }
 
