@@ -78,6 +78,7 @@ export class Keeper {
   #reviewedAt = 0
   #reviewCost = 0
   #isStopping = false
+  #shown: ReadonlyMap<string, readonly ProcessEntry[]> | null = null
   #onEmptied: (() => void) | null = null
   readonly #onChildEnded = (): void => this.#childEnded()
   readonly #handlers: Handlers = {
@@ -86,7 +87,7 @@ export class Keeper {
     end: (order) => this.#end(order),
     signal: (order) => this.#signal(order),
     members: ({ run }) => ({
-      members: this.#membersOf(run).map((entry) => ({ pid: entry.pid, command: commandLineOf(entry) })),
+      members: this.#membersShown(run).map((entry) => ({ pid: entry.pid, command: commandLineOf(entry) })),
     }),
     resize: ({ run, cols, rows }) => ({ done: this.#runs.get(run)?.resize(cols, rows) ?? false }),
     write: ({ run, data, from }) => ({
@@ -324,6 +325,17 @@ export class Keeper {
   #membersOf(id: string): readonly ProcessEntry[] {
     const run = this.#runs.get(id)
     return run === undefined ? [] : (this.#members(readProcesses()).get(run.identity.marker) ?? [])
+  }
+
+  /** To be looked at: all who ask at once, be it of hundreds of runs, get what one look has seen. */
+  #membersShown(id: string): readonly ProcessEntry[] {
+    const run = this.#runs.get(id)
+    if (run === undefined) return []
+    if (this.#shown === null) {
+      this.#shown = this.#members(readProcesses())
+      setImmediate(() => (this.#shown = null))
+    }
+    return this.#shown.get(run.identity.marker) ?? []
   }
 
   /** Of all runs at once, so that each process is given to one. */
