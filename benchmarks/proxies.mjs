@@ -1,7 +1,7 @@
 // What the proxy is measured against, each in front of the same service, and that service.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +9,18 @@ import { fileURLToPath } from 'node:url'
 
 const nodeProxy = fileURLToPath(new URL('node-proxy.mjs', import.meta.url))
 const packages = ['http-proxy@1', 'http-proxy-3@1', 'httpxy@0']
+
+const started = new Set()
+process.on('exit', () => {
+  for (const child of started) child.kill('SIGTERM')
+})
+
+/** It ends with this process, if not before. */
+export function keep(child) {
+  started.add(child)
+  child.once('exit', () => started.delete(child))
+  return child
+}
 
 /** Some free port of this machine. */
 export async function freePort() {
@@ -30,6 +42,7 @@ export function missingPrograms() {
 
 /** A directory with what all of them need: bodies of two sizes, and a certificate for `localhost`. */
 export function prepare(directory) {
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   mkdirSync(join(directory, 'files'), { recursive: true })
   writeFileSync(join(directory, 'files/1k'), 'a'.repeat(1024))
   writeFileSync(join(directory, 'files/1m'), 'b'.repeat(1024 * 1024))
@@ -148,7 +161,7 @@ export async function startPeers(place, backend, names = Object.keys(starts)) {
 /** Runs a program until something listens on a port. */
 export async function startListening({ program, args }, directory, port) {
   const env = { PATH: process.env.PATH, HOME: directory, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }
-  const child = spawn(program, args, { cwd: directory, env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = keep(spawn(program, args, { cwd: directory, env, stdio: ['ignore', 'ignore', 'pipe'] }))
   let errors = ''
   child.stderr.on('data', (chunk) => (errors = (errors + chunk).slice(-2000)))
   for (let tries = 0; !(await isListening(port)); tries += 1) {

@@ -49,9 +49,19 @@ function promiseOf({ limit, least, unit }) {
   return least === undefined ? '' : `at least ${format(least)} ${unit}`
 }
 
+let current = null
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    const leave = () => process.exit(1)
+    if (current === null) leave()
+    else current.dispose().then(leave, leave)
+  })
+}
+
 const rows = []
 for (const name of scenarios.filter((scenario) => names.length === 0 || names.includes(scenario))) {
   const installation = createInstallation()
+  current = installation
   try {
     const { measure } = await import(`./scenarios/${name}.mjs`)
     for (const row of await measure({ installation, quick: options.includes('--quick') })) {
@@ -61,6 +71,7 @@ for (const name of scenarios.filter((scenario) => names.length === 0 || names.in
       console.log(`${row.what.padEnd(70)} ${value} ${verdict}`)
     }
   } finally {
+    current = null
     await installation.dispose()
   }
 }

@@ -13,6 +13,7 @@ import {
   freePort,
   http2Peers,
   installPeers,
+  keep,
   missingPrograms,
   nodePeers,
   prepare,
@@ -97,9 +98,11 @@ async function startOurs(authorities, backend) {
   const servers = [createServer(), createServer()]
   for (const server of servers) await once(server.listen(0, '127.0.0.1'), 'listening')
   const [http, https] = servers.map((server) => server.address().port)
-  const child = spawn(process.execPath, [proxyThread, authorities, String(backend)], {
-    stdio: ['ignore', 'pipe', 'inherit', ...servers.map((server) => server._handle.fd)],
-  })
+  const child = keep(
+    spawn(process.execPath, [proxyThread, authorities, String(backend)], {
+      stdio: ['ignore', 'pipe', 'inherit', ...servers.map((server) => server._handle.fd)],
+    }),
+  )
   for (const server of servers) server.close()
   await once(child.stdout, 'data')
   return { http, https, child }
