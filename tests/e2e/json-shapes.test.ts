@@ -457,6 +457,42 @@ test('every answer with --json has the keys that the documentation and the proto
   expectShape(project, await shop.locald('stop', '--json'))
 })
 
+test('a failure with --json is one line of JSON on stderr, and the state of the project on stdout', async () => {
+  await using harness = createHarness()
+  const shop = harness.project(
+    {
+      'locald.toml': `
+[services.broken]
+type = "task"
+command = "exit 3"
+
+[services.slow]
+type = "task"
+command = "sleep 1000"
+`,
+    },
+    'shop',
+  )
+  const failures: readonly (readonly [readonly string[], string, string])[] = [
+    [['up', 'broken'], 'order_failed', '"locald up" failed: not everything came up: broken: exited with code 3'],
+    [['restart', 'broken'], 'order_failed', 'failed: not everything came up: broken: exited with code 3'],
+    [['wait', 'broken'], 'order_failed', 'Not all services came up: broken failed: exited with code 3'],
+    [
+      ['up', 'slow', '--timeout', '200ms'],
+      'timed_out',
+      '"locald up" failed: its time was up: slow: not healthy in time',
+    ],
+    [['wait', 'slow', '--timeout', '200ms'], 'timed_out', 'Not ready in time: slow starting'],
+  ]
+  for (const [args, code, message] of failures) {
+    const result = await shop.locald(...args, '--json')
+    expectShape(project, result, 1)
+    expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
+    const said = error.parse(JSON.parse(result.stderr))
+    expect({ args, ...said.error }).toEqual({ args, code, message: expect.stringContaining(message) })
+  }
+})
+
 test('every refusal with --json is an error of the protocol, on stderr, on one line', async () => {
   await using harness = createHarness()
   const shop = harness.project({ ...files, 'bad.toml': '[services.web]\ncomand = "x"\n' }, 'shop')

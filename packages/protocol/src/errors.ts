@@ -39,6 +39,7 @@ export const errorKinds = {
   project_running: { status: 409, exit: exitCodes.usage },
   not_running: { status: 409, exit: exitCodes.failed },
   order_failed: { status: 409, exit: exitCodes.failed },
+  timed_out: { status: 409, exit: exitCodes.failed },
   daemon_unreachable: { status: 503, exit: exitCodes.unreachable },
   daemon_stopping: { status: 503, exit: exitCodes.unreachable },
   version_mismatch: { status: 409, exit: exitCodes.unreachable },

@@ -477,6 +477,21 @@ test('`up` reports who failed, how, and its last words', async () => {
   expect(`${stdout}${stderr}`.split('exited with code 3')).toHaveLength(3)
 })
 
+test('`stop --json` that leaves something is an error in JSON, and nothing else is on stderr', async () => {
+  await using daemon = await startFakeDaemon(
+    carryOut(shop(snapshot('web')), (order) => [
+      changed('service.stopping', snapshot('web', { state: 'stopping' })),
+      ended(order, 'failed', ['web: left over: pid 7']),
+    ]),
+  )
+  const { code, stdout, stderr } = await startMain(['stop', '--json'], daemon).result
+  expect(code).toBe(1)
+  expect(JSON.parse(stdout)).toMatchObject({ project: 'shop' })
+  expect(JSON.parse(stderr)).toEqual({
+    error: { code: 'order_failed', message: '"locald stop" failed: something is left: web: left over: pid 7' },
+  })
+})
+
 test('`up` quotes nobody who was not started by it', async () => {
   const dead = snapshot('web', { state: 'failed', started_at: new Date().toISOString(), reason: 'exited with code 3' })
   const earlier = {

@@ -94,7 +94,9 @@ function contextFor(options: MainOptions, parsed: Extract<ParsedLine, { type: 'c
     setImmediate(() => output.answer.isTerminal)
     return createApiClient({
       socket: installation.apiSocket,
-      onVersion: (daemonVersion) => noteVersion(daemonVersion, version, output),
+      onVersion: (daemonVersion) => {
+        if (!parsed.call.flag('json')) noteVersion(daemonVersion, version, output)
+      },
       ...(revive === undefined ? {} : { revive }),
     })
   }

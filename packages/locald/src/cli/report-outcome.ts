@@ -1,6 +1,6 @@
 // What an order came to, when that is not what was asked for: who failed, how, and its last words.
 import { exitCodes, LocaldError } from '@locald/protocol'
-import type { LogLine, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
+import type { LogLine, OrderEnded, ProjectStatus, ServiceSnapshot } from '@locald/protocol'
 import type { ApiClient } from '../client/api-client.ts'
 import type { CommandContext } from './command.ts'
 import type { OrderResult } from './follow-order.ts'
@@ -14,12 +14,33 @@ export function reportedServices({ ended, services }: OrderResult): readonly Ser
   return ended === null || ended.outcome === 'done' ? [] : services.filter(isTroubled)
 }
 
-/** Writes the report to stderr; returns the exit code. */
-export async function reportOutcome(context: CommandContext, client: ApiClient, result: OrderResult): Promise<number> {
+const reasons = {
+  failed: 'not everything came up',
+  timeout: 'its time was up',
+  superseded: 'superseded by a later order',
+}
+
+/** What `--json` says of an order that was not carried out. */
+export function orderError({ kind, outcome, problems }: OrderEnded, reason: string): LocaldError {
+  const details = problems.length === 0 ? '' : `: ${problems.join('; ')}`
+  return new LocaldError(
+    outcome === 'timeout' ? 'timed_out' : 'order_failed',
+    `"locald ${kind}" failed: ${reason}${details}`,
+  )
+}
+
+/** Writes the report to stderr; returns the exit code. With `isJson` it rejects with the failure instead. */
+export async function reportOutcome(
+  context: CommandContext,
+  client: ApiClient,
+  result: OrderResult,
+  { isJson }: { readonly isJson: boolean },
+): Promise<number> {
   const { ended, project } = result
   const { output, now } = context
   const { style } = output.side
   if (ended === null || ended.outcome === 'done') return exitCodes.ok
+  if (isJson) throw orderError(ended, reasons[ended.outcome])
   const told = new Set<string>()
   let wasQuoted = true
   for (const snapshot of reportedServices(result)) {
@@ -31,11 +52,6 @@ export async function reportOutcome(context: CommandContext, client: ApiClient, 
     for (const line of words) output.note(`${style.dim('  |')} ${style.foreign(line.text)}`)
     wasQuoted = isQuoting
     told.add(`${label}: ${snapshot.reason ?? ''}`)
-  }
-  const reasons = {
-    failed: 'not everything came up',
-    timeout: 'its time was up',
-    superseded: 'superseded by a later order',
   }
   output.note(`\n${style.red(style.bold('error:'))} "locald ${ended.kind}" failed: ${reasons[ended.outcome]}`)
   for (const problem of ended.problems) if (!told.has(problem)) output.note(`  ${problem}`)

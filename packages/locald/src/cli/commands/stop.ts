@@ -10,15 +10,19 @@ import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { formatDuration } from '../output/durations.ts'
+import { withoutNotes } from '../output/output.ts'
 import { labelIn } from '../output/service-words.ts'
+import { orderError } from '../report-outcome.ts'
 
-export async function stop(context: CommandContext, call: Invocation): Promise<number> {
+export async function stop(given: CommandContext, call: Invocation): Promise<number> {
+  const isJson = call.flag('json')
+  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
   const { output, installation, now } = context
   // Without a daemon, services may still run: those of a keeper that was killed. Only the next daemon can tell.
   if (!(await isListening(installation)) && !existsSync(installation.journal)) {
     await (await import('../offline-project.ts')).refuseUnknown(context, call.args)
     output.note('Nothing is running')
-    if (call.flag('json')) output.printJson({ projects: [] })
+    if (isJson) output.printJson({ projects: [] })
     return exitCodes.ok
   }
   const client = await context.connect()
@@ -55,21 +59,26 @@ export async function stop(context: CommandContext, call: Invocation): Promise<n
     output.note('Detached: stopping goes on in the background. See "locald status"')
     return interruptedExit
   }
-  if (call.flag('json')) output.printJson(result.project)
+  if (isJson) output.printJson(result.project)
   noteDependents(context, result, call.args)
   const wasUp = 'services' in before ? before.services.filter((snapshot) => !isDown(snapshot)) : []
-  return reportStop(context, result, wasUp, now() - startedAt)
+  return reportStop(context, result, { wasUp, tookMs: now() - startedAt, isJson })
 }
 
 function isDown({ state }: ServiceSnapshot): boolean {
   return state === 'stopped' || state === 'completed' || state === 'failed'
 }
 
+interface StopReport {
+  readonly wasUp: readonly ServiceSnapshot[]
+  readonly tookMs: number
+  readonly isJson: boolean
+}
+
 function reportStop(
   { output }: CommandContext,
   { ended, services }: OrderResult,
-  wasUp: readonly ServiceSnapshot[],
-  tookMs: number,
+  { wasUp, tookMs, isJson }: StopReport,
 ): number {
   const { style } = output.side
   // A later stop that took over (a second Ctrl-C, another terminal) is as good, when everything is down in the end.
@@ -82,6 +91,7 @@ function reportStop(
     return exitCodes.ok
   }
   const reason = ended.outcome === 'superseded' ? 'superseded by a later order' : 'something is left'
+  if (isJson) throw orderError(ended, reason)
   output.note(`${style.red(style.bold('error:'))} "locald stop" failed: ${reason}`)
   for (const problem of ended.problems) output.note(`  ${problem}`)
   return exitCodes.failed

@@ -6,13 +6,15 @@ import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { definedVariables, durationOption, variableOptions } from '../option-values.ts'
 import { openLine } from '../output/open-line.ts'
+import { withoutNotes } from '../output/output.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
 
-export async function up(context: CommandContext, call: Invocation): Promise<number> {
-  const { output } = context
+export async function up(given: CommandContext, call: Invocation): Promise<number> {
   const isJson = call.flag('json')
+  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
+  const { output } = context
   const isWaiting = !call.flag('no-wait')
   const timeoutMs = durationOption(call, 'timeout')
   const env = variableOptions(call, 'env')
@@ -43,7 +45,7 @@ export async function up(context: CommandContext, call: Invocation): Promise<num
     return interruptedExit
   }
   printProject(context, result.project, { isJson, reported: reportedServices(result) })
-  const code = await reportOutcome(context, client, result)
+  const code = await reportOutcome(context, client, result, { isJson })
   if (code === exitCodes.ok && !isJson) noteNextSteps(context, result)
   return code
 }

@@ -5,11 +5,14 @@ import type { CommandContext, Invocation } from '../command.ts'
 import { matchServices } from '../match-services.ts'
 import { timeLimit } from '../../lib/time-limit.ts'
 import { durationOption } from '../option-values.ts'
+import { withoutNotes } from '../output/output.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { describeService, isReady, isTroubled, labelIn } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 
-export async function wait(context: CommandContext, call: Invocation): Promise<number> {
+export async function wait(given: CommandContext, call: Invocation): Promise<number> {
+  const isJson = call.flag('json')
+  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
   const timeoutMs = durationOption(call, 'timeout')
   const client = await context.connect()
   const first = await client.status(context.selector)
@@ -21,7 +24,7 @@ export async function wait(context: CommandContext, call: Invocation): Promise<n
   }
   matchServices(first, call.args) // Refuses unknown names before anything is waited for.
   const result = await waitFor(context, first, { names: call.args, timeoutMs })
-  return report(context, call, result)
+  return report(context, result, { isJson })
 }
 
 interface Waited {
@@ -55,15 +58,21 @@ async function waitFor(
   return look()
 }
 
-function report(context: CommandContext, call: Invocation, { project, services }: Waited): number {
+function report(
+  context: CommandContext,
+  { project, services }: Waited,
+  { isJson }: { readonly isJson: boolean },
+): number {
   const { output, now } = context
-  if (call.flag('json')) printProject(context, project, { isJson: true })
+  if (isJson) printProject(context, project, { isJson: true })
   const missing = services.filter((snapshot) => !isReady(snapshot) || isTroubled(snapshot))
   if (missing.length === 0) return exitCodes.ok
   const { style } = output.side
   const isTimeUp = !services.some(isTroubled)
-  output.note(`${style.red(style.bold('error:'))} ${isTimeUp ? 'Not ready in time' : 'Not all services came up'}`)
-  for (const snapshot of missing)
-    output.note(`  ${labelIn(project.services, snapshot)} ${describeService(snapshot, now())}`)
+  const message = isTimeUp ? 'Not ready in time' : 'Not all services came up'
+  const lines = missing.map((each) => `${labelIn(project.services, each)} ${describeService(each, now())}`)
+  if (isJson) throw new LocaldError(isTimeUp ? 'timed_out' : 'order_failed', `${message}: ${lines.join('; ')}`)
+  output.note(`${style.red(style.bold('error:'))} ${message}`)
+  for (const line of lines) output.note(`  ${line}`)
   return exitCodes.failed
 }
