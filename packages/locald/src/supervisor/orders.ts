@@ -52,8 +52,12 @@ export class Orders implements Disposable {
       const current = this.#records.state.orders.get(order.id)
       if (current === undefined) return
       const { project } = order
-      const late = order.keys.filter((key) => !isUp(this.#records.instance({ project, key })))
-      const problems = late.map((key) => `${this.#records.label({ project, key })}: not healthy in time`)
+      const problems = order.keys.flatMap((key) => {
+        const instance = this.#records.instance({ project, key })
+        if (isUp(instance)) return []
+        const failure = instance?.state.id === 'failed' ? instance.state.reason : null
+        return [`${this.#records.label({ project, key })}: ${failure ?? 'not healthy in time'}`]
+      })
       this.#records.atomically(() => this.#endOrder(current, 'timeout', problems))
     })
     this.#timers.set(order.id, cancel)

@@ -179,6 +179,17 @@ describe('up()', () => {
     expect(world.outcomes()).toEqual(['up timeout'])
   })
 
+  test('tells what has failed by then from what is only late', async () => {
+    await world.up(world.plan({ job: task, web: {} }), { timeoutMs: 5000 })
+    await world.exits('job', 3)
+    expect(world.states()).toMatchObject({ 'job.1': 'failed', 'web.1': 'starting' })
+    await world.pass(5000)
+    expect(world.events.find((e) => e.type === 'order.ended')).toMatchObject({
+      outcome: 'timeout',
+      problems: ['job: exited with code 3', 'web: not healthy in time'],
+    })
+  })
+
   test('goes on through crashes until it is healthy', async () => {
     await world.up(world.plan({ web: {} }))
     await world.exits('web', 1)
