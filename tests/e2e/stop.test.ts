@@ -86,6 +86,18 @@ test('`server stop` says who is still alive, too', async () => {
   expect((await stop.ended).code).toBe(0)
 })
 
+test('`server stop` tells projects of one name apart, with one line for each change', async () => {
+  await using harness = createHarness()
+  const toml = '[project]\nname = "twin"\n[services.web]\ntype = "worker"\ncommand = "exec sleep 1000"\n'
+  const twins = [harness.project({ 'locald.toml': toml }), harness.project({ 'locald.toml': toml })]
+  for (const twin of twins) await twin.up()
+  const { code, stderr } = await harness.locald(['server', 'stop'])
+  expect(code).toBe(0)
+  const lines = stderr.split('\n').filter((line) => line.startsWith('twin'))
+  const changes = twins.flatMap(({ directory }) => ['stopping', 'stopped'].map((is) => `twin (${directory}) web ${is}`))
+  expect(lines.toSorted()).toEqual(changes.toSorted())
+})
+
 test('a second Ctrl-C hurries `server stop`', async () => {
   await using harness = createHarness()
   const project = harness.project({ 'locald.toml': deaf })

@@ -66,7 +66,8 @@ export interface ServiceProcess {
 
 /** The living processes of one instance that has any, in GET /v1/processes. */
 export interface ServiceProcesses {
-  /** The instance's label; where all projects are asked for, after the project's name. */
+  /** The instance's label; where all projects are asked for, after the project's name, with its directory where two
+   * have the same name. */
   readonly service: string
   readonly state: ServiceState
   /** Since when it has been ending, ISO 8601; null when it is not. */

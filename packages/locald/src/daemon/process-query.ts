@@ -2,6 +2,7 @@
 import type { ProjectSelector, ServiceProcess, ServiceProcesses } from '@locald/protocol'
 import { instanceKey, splitInstanceKey } from '../plan/instance-key.ts'
 import type { Plan } from '../plan/plan.ts'
+import { projectLabel } from '../plan/project-label.ts'
 import { selectInstances } from '../plan/selection.ts'
 import { runOf, stateShown } from '../supervisor/instance.ts'
 import type { Instance, Run } from '../supervisor/instance.ts'
@@ -29,12 +30,14 @@ export async function queryProcesses(
   return await processesOf(record, all, parts.keeper, new Set(keys))
 }
 
-/** Of every project, the project's name before each label; and what no project knows. */
+/** Of every project, what tells the project apart before each label; and what no project knows. */
 async function allProcesses({ supervisor, keeper, strays }: ProcessParts): Promise<readonly ServiceProcesses[]> {
-  const found = [...supervisor.state.projects.values()].map(async (record) => {
+  const records = [...supervisor.state.projects.values()]
+  const plans = records.map(({ planned }) => planned.plan)
+  const found = records.map(async (record) => {
     const { plan } = record.planned
     const processes = await processesOf(record, plan, keeper)
-    return processes.map((each) => ({ ...each, service: `${plan.name} ${each.service}` }))
+    return processes.map((each) => ({ ...each, service: `${projectLabel(plan, plans)} ${each.service}` }))
   })
   return [...(await Promise.all(found)).flat(), ...(await strays.processes())]
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LocaldError } from '@locald/protocol'
 import type { DaemonEvent, LocaldEvent, OrderRequest, RestartRequest } from '@locald/protocol'
+import { projectLabel } from '../plan/project-label.ts'
 import { isOlderVersion } from '../lib/version-order.ts'
 import { version } from '../lib/version.ts'
 import type { SupervisorState } from '../supervisor/state.ts'
@@ -98,7 +99,9 @@ export class ShutDown {
 
   #note(event: LocaldEvent): void {
     if (event.type !== 'order.ended' || !this.#orders.delete(event.order) || event.outcome !== 'failed') return
-    const name = this.#parts.supervisor.state.projects.get(event.project)?.planned.plan.name ?? event.project
+    const plans = [...this.#parts.supervisor.state.projects.values()].map(({ planned }) => planned.plan)
+    const plan = plans.find(({ id }) => id === event.project)
+    const name = plan === undefined ? event.project : projectLabel(plan, plans)
     for (const problem of event.problems) this.#problems.add(`${name} ${problem}`)
   }
 

@@ -5,6 +5,7 @@ import { exitCodes, LocaldError, projectEvent } from '@locald/protocol'
 import type { EventSnapshot, LocaldEvent, ProjectStatus } from '@locald/protocol'
 import type { ApiClient } from '../../client/api-client.ts'
 import { livingKeeper } from '../../client/living-keeper.ts'
+import { projectLabel } from '../../plan/project-label.ts'
 import { aliveLines } from '../alive-lines.ts'
 import { AliveWatch } from '../alive-watch.ts'
 import type { CommandContext, Invocation } from '../command.ts'
@@ -126,9 +127,11 @@ class DaemonStop {
 
   #show(isFirst: boolean): void {
     const { output, now } = this.#context
-    for (const project of this.#projects) {
+    const all = this.#projects.map((project) => ({ ...project, name: project.project }))
+    for (const project of all) {
+      const name = projectLabel(project, all)
       for (const snapshot of project.services) {
-        const label = `${project.project} ${labelIn(project.services, snapshot)}`
+        const label = `${name} ${labelIn(project.services, snapshot)}`
         if (isFirst) this.#changes.skip(label, snapshot)
         const line = this.#changes.next(label, snapshot, now())
         if (line !== null) output.note(line)
