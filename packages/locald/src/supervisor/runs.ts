@@ -114,13 +114,11 @@ export class Runs {
     this.#records.afterwards(() => this.end(slot, state.run))
   }
 
-  /** Ends a run with everything that belongs to it. Without `timeoutMs` the service's own time until SIGKILL. */
-  end(
-    slot: Slot,
-    run: Run,
-    timeoutMs = this.#records.place(slot)?.service.config.stopTimeoutMs ?? stopTimeoutMs,
-  ): void {
+  /** Ends a run with everything that belongs to it. Without `atOnce` it has the service's own time until SIGKILL. */
+  end(slot: Slot, run: Run, atOnce?: 0): void {
     const config = this.#records.place(slot)?.service.config
+    // Null is for ever.
+    const timeoutMs = atOnce ?? (config === undefined ? stopTimeoutMs : config.stopTimeoutMs)
     const container = { run: run.id, signal: config?.container?.stopSignal ?? null, timeoutMs }
     if (this.#deps.containers.end(container)) return
     if (run.container !== undefined) return this.#apply(slot, { type: 'lost', run: run.id, isGone: true })

@@ -120,6 +120,17 @@ describe('up()', () => {
     expect(world.news()).toEqual([])
   })
 
+  test.each([
+    ['its own time', 1500],
+    ['for ever', null],
+  ])('a service has %s to stop', async (_how, stopTimeoutMs) => {
+    const plan = world.plan({ web: { stopTimeoutMs } })
+    await world.up(plan)
+    await world.healthy('web')
+    await world.stop(plan)
+    expect(world.ends).toMatchObject([{ signal: 'SIGTERM', timeoutMs: stopTimeoutMs }])
+  })
+
   test('stops and forgets what is no longer configured', async () => {
     await world.up(world.plan({ web: {}, old: {} }))
     await world.healthy('web', 'old')

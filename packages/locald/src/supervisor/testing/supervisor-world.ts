@@ -32,6 +32,8 @@ export class SupervisorWorld {
   readonly events: LocaldEvent[] = []
   /** The journal, as another daemon would read it. */
   readonly changes: Change[] = []
+  /** All that the keeper was told to end. */
+  readonly ends: EndOrder[] = []
   /** Who listens on a port, besides what is planned. */
   readonly listeners = new Map<number, string>()
   /** Whether requests are under way, so that who is to be drained waits for `answered`. */
@@ -339,7 +341,9 @@ export class SupervisorWorld {
         return { ok: true, identity: identityOf(run), startedAt: this.now }
       }
       if (op === 'end') {
-        const { run: id, signal, timeoutMs } = params as EndOrder
+        const order = params as EndOrder
+        const { run: id, signal, timeoutMs } = order
+        this.ends.push(order)
         const run = this.#runs.find((r) => r.id === id)
         this.happened.push(`end ${run?.key ?? id} ${timeoutMs === 0 ? 'SIGKILL' : signal}`)
         return { known: run !== undefined && !run.isEmpty }
