@@ -18,17 +18,14 @@ export function dialPort(port: number): Dial {
     let socket: Socket | null = null
     const attempt = (tries: number): void => {
       const index = (preferred + tries) % addresses.length
-      const reader: UpstreamReader = { take: () => undefined }
+      const reader: UpstreamReader = { take: () => true }
       const one = connect({
         port,
         host: addresses[index] ?? addresses[0],
         noDelay: true,
         onread: {
           buffer: () => (isMuchUnsent() ? someMemory : memory),
-          callback: (length) => {
-            reader.take(memory.subarray(0, length))
-            return true
-          },
+          callback: (length) => reader.take(memory.subarray(0, length)),
         },
       })
       socket = one

@@ -1,6 +1,7 @@
 // WebSockets and other protocols that take the place of HTTP.
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { http2Answer, openHttp2, openTls } from './testing/clients.ts'
@@ -45,6 +46,38 @@ describe('Proxy', () => {
     client.write('\x80\xff\r\n\r\nGET / HTTP/1.1')
     await client.waitFor(/early\x80\xff\r\n\r\nGET \/ HTTP\/1\.1$/u)
     expect(service.heads[0]).toMatch(/Connection: Upgrade\r\nUpgrade: WebSocket\r\n/u)
+  })
+
+  it('a client that does not read stops its service, which goes on once it does', async () => {
+    await using rig = await openProxy()
+    const [most, piece] = [400_000_000, Buffer.alloc(65_536)]
+    let written = 0
+    await using service = await rawService((socket) => {
+      const more = (): void => {
+        for (let goesOn = true; goesOn && written < most; written += piece.length) goesOn = socket.write(piece)
+      }
+      socket.once('data', (chunk) => {
+        const answer = `HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptFor(String(chunk))}\r\n\r\n`
+        socket.on('drain', more).write(answer, more)
+      })
+    })
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
+    const client = connect({ port: rig.httpPort, host: '127.0.0.1' }).pause()
+    client.write(upgrade)
+    let [before, looks] = [-1, 0]
+    // There is no event for what does not happen.
+    await expect
+      .poll(() => {
+        looks = written === before && written > 0 ? looks + 1 : 0
+        before = written
+        return looks
+      })
+      .toBe(8)
+    expect(written).toBeLessThan(most / 2)
+    let received = 0
+    client.on('data', (data) => (received += data.length)).resume()
+    await expect.poll(() => received, { timeout: 10_000 }).toBeGreaterThan(before + 10_000_000)
+    client.destroy()
   })
 
   it('sends nothing in another protocol before the service has agreed to it', async () => {

@@ -26,7 +26,8 @@ export interface ResponseReceiver {
 
 /** Tells what was read into memory that is used again for the next read. */
 export interface UpstreamReader {
-  take: (bytes: Buffer) => void
+  /** False: nothing more is read until the stream is. */
+  take: (bytes: Buffer) => boolean
 }
 
 export interface UpstreamSocket {
@@ -79,7 +80,7 @@ export class UpstreamConnection {
     this.#onIdle = onIdle
     this.#onClose = onClose
     if (reader === null) stream.on('data', this.#onData)
-    else reader.take = this.#onData
+    else reader.take = this.#takeRead
     stream.on('end', this.#onEnd)
     stream.on('close', this.#onEnd)
     stream.on('drain', this.#onDrain)
@@ -145,6 +146,11 @@ export class UpstreamConnection {
       return
     }
     receiver.onUpstreamFailure({ trouble: this.#trouble, hadBytes: this.#hadBytes })
+  }
+
+  readonly #takeRead = (bytes: Buffer): boolean => {
+    this.#onData(bytes)
+    return true
   }
 
   readonly #onData = (chunk: Buffer): void => {
