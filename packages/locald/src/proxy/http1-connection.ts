@@ -294,7 +294,7 @@ export class Http1Connection implements ClientSide, ClientConnection {
     const [first] = pieces
     if (headText === '' && first === undefined) return blocks.hasRoom()
     const size = headText.length + pieces.reduce((sum, piece) => sum + piece.length, 0)
-    if (blocks.isEmpty && size <= smallBytes) this.#socket.write(this.#joined(size))
+    if (blocks.isEmpty && size <= smallBytes) blocks.pass(this.#joined(size))
     else if (blocks.isEmpty && first?.length === size && this.#mayPass) blocks.pass(first)
     else this.#collect()
     this.#headText = ''

@@ -172,7 +172,7 @@ export class Http2Exchange implements ClientSide {
     const blocks = this.#openBlocks()
     if (!isSmall) for (const piece of pieces) blocks.add(piece)
     if (this.#isEnded) this.#finish(null)
-    else if (small !== null) this.#stream.write(small)
+    else if (small !== null) blocks.pass(small)
     else blocks.send()
     return blocks.hasRoom()
   }

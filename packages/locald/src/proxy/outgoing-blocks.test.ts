@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { fewUnsentBytes, mostUnsentBytes, mostUnsentInAllBytes, readBytes } from './limits.ts'
-import { isMuchUnsent, OutgoingBlocks } from './outgoing-blocks.ts'
+import { isMuchUnsent, keptBytes, OutgoingBlocks } from './outgoing-blocks.ts'
 
 /** Takes one write at a time, each when it is told to. */
 class SlowStream extends Writable {
@@ -31,6 +31,20 @@ class SlowStream extends Writable {
     take?.()
     await setImmediate()
   }
+}
+
+function openClient(bytes: Buffer): { readonly stream: SlowStream; readonly blocks: OutgoingBlocks } {
+  const stream = new SlowStream()
+  const blocks = new OutgoingBlocks(stream, () => undefined)
+  blocks.add(bytes)
+  blocks.send()
+  return { stream, blocks }
+}
+
+/** Clients who take nothing, and together have more than all may have. */
+function keepMuch(): readonly SlowStream[] {
+  const count = Math.ceil(mostUnsentInAllBytes / readBytes) + 1
+  return Array.from({ length: count }, () => openClient(Buffer.alloc(readBytes)).stream)
 }
 
 const pieceBytes = mostUnsentBytes / 4
@@ -124,21 +138,27 @@ test('OutgoingBlocks says when there is no room, and once when there is again', 
   expect(Buffer.concat(stream.writes).toString() === filled('abcde')).toBe(true)
 })
 
+test('OutgoingBlocks says that there is room again although the stream itself never was full', async () => {
+  const greedy = keepMuch()
+  const stream = new SlowStream({ highWaterMark: 2 * fewUnsentBytes })
+  let told = 0
+  const blocks = new OutgoingBlocks(stream, () => (told += 1))
+  for (let count = 0; count < 5; count += 1) blocks.pass(Buffer.alloc(fewUnsentBytes / 4))
+  expect([isMuchUnsent(), blocks.hasRoom()]).toEqual([true, false])
+  for (let count = 0; count < 5; count += 1) await stream.takeOne()
+  expect(told).toBe(1)
+  for (const each of [...greedy, stream]) each.destroy()
+  await setImmediate()
+  expect(keptBytes()).toBe(0)
+})
+
 test('OutgoingBlocks lets everybody keep little once all together keep much, until they keep less', async () => {
-  const piece = Buffer.alloc(fewUnsentBytes)
-  const openClient = (bytes: Buffer): { readonly stream: SlowStream; readonly blocks: OutgoingBlocks } => {
-    const stream = new SlowStream()
-    const blocks = new OutgoingBlocks(stream, () => undefined)
-    blocks.add(bytes)
-    blocks.send()
-    return { stream, blocks }
-  }
-  const before = openClient(piece)
-  const greedy = Array.from({ length: mostUnsentInAllBytes / readBytes }, () => openClient(Buffer.alloc(readBytes)))
+  const before = openClient(Buffer.alloc(fewUnsentBytes))
+  const greedy = keepMuch()
   expect(isMuchUnsent()).toBe(true)
-  const later = openClient(piece)
+  const later = openClient(Buffer.alloc(fewUnsentBytes))
   expect([before.blocks.hasRoom(), later.blocks.hasRoom()]).toEqual([false, false])
-  for (const { stream } of greedy) stream.destroy()
+  for (const stream of greedy) stream.destroy()
   await setImmediate()
   expect([isMuchUnsent(), before.blocks.hasRoom(), later.blocks.hasRoom()]).toEqual([false, true, true])
   for (const { stream } of [before, later]) stream.destroy()

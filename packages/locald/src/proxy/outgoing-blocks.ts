@@ -100,7 +100,7 @@ export class OutgoingBlocks {
     this.#stream.end()
   }
 
-  /** Sends this without a copy: only when nothing is collected. */
+  /** Sends this without a copy, only when nothing is collected: of memory of its own, or what is read before this returns. */
   pass(data: Buffer): void {
     const { length } = data
     kept += length
