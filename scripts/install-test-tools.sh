@@ -21,6 +21,10 @@ fi
 if [[ ${#missing[@]} -eq 0 && -z $needs_resolved ]]; then
   exit 0
 fi
+if [[ ${#missing[@]} -eq 0 ]] && ! command -v apt-get >/dev/null; then
+  echo "Not here, and no apt-get to get it: $resolved" >&2
+  exit 0
+fi
 
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then

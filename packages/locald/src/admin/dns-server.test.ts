@@ -69,3 +69,14 @@ test('a port that is taken is said to be', async () => {
     code: 'EADDRINUSE',
   })
 })
+
+test('nothing is left open where only the other half of a port is taken', async () => {
+  const holder = createSocket('udp4')
+  holder.bind(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address()
+  const opened = (): number => process.getActiveResourcesInfo().filter((kind) => /UDP|TCP/.test(kind)).length
+  await expect(DnsServer.open({ port, suffixes: ['test'] }, logger)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await expect.poll(opened, 'the holder').toBe(1)
+  holder.close()
+})

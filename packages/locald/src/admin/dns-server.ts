@@ -41,8 +41,8 @@ export class DnsServer implements AsyncDisposable {
           common = await listen(server, common, address)
           tcp.push(server)
           const socket = udpSocket(address, suffixes, logger)
-          await bind(socket, common, address)
           udp.push(socket)
+          await bind(socket, common, address)
         } catch (error) {
           if (address === '127.0.0.1' || isTaken(error)) throw error
           logger.log('info', 'No DNS over IPv6', { error })

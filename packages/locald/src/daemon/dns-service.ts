@@ -10,7 +10,7 @@ export interface DnsOptions {
   readonly logger: Logger
 }
 
-export class DnsService implements AsyncDisposable {
+export class DnsService {
   readonly #options: DnsOptions
   #served: { readonly setup: DnsSetup; readonly server: DnsServer } | null = null
   #trouble: string | null = null
@@ -25,16 +25,11 @@ export class DnsService implements AsyncDisposable {
     return this.#trouble
   }
 
-  /** Serves what is asked for by now, until it is called again. Resolves with whether anything is answered. Never rejects. */
+  /** Serves what is asked for by now, until it is called again. Resolves with whether anything is answered. */
   look(): Promise<boolean> {
     const looked = this.#last.then(async () => await this.#follow(await readDnsSetup(this.#options.file)))
-    this.#last = looked
+    this.#last = looked.catch(() => false)
     return looked
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last
-    await this.#served?.server[Symbol.asyncDispose]()
   }
 
   async #follow(setup: DnsSetup | null): Promise<boolean> {
@@ -44,8 +39,8 @@ export class DnsService implements AsyncDisposable {
     this.#trouble = null
     if (setup === null) return false
     const { logger } = this.#options
-    const { DnsServer } = await import('../admin/dns-server.ts')
     try {
+      const { DnsServer } = await import('../admin/dns-server.ts')
       this.#served = { setup, server: await DnsServer.open(setup, logger) }
       logger.log('info', 'Answering DNS', { ...setup })
     } catch (error) {

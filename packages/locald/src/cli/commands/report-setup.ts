@@ -75,7 +75,7 @@ async function reportDns({ output }: CommandContext, dns: DnsSetup, isDaemonUp: 
   else if (isAnswered) output.note(`${style.yellow('•')} ${words}; not found by the system, "locald doctor" tells why`)
   else
     output.note(
-      `${style.yellow('•')} ${words}; ${isDaemonUp ? 'not answered, "locald server status" tells why' : 'answered after: locald server start'}`,
+      `${style.yellow('•')} ${words}; ${isDaemonUp ? 'not answered yet, "locald doctor" tells why' : 'answered after: locald server start'}`,
     )
   return isAnswered
 }
