@@ -507,6 +507,7 @@ test('every refusal with --json is an error of the protocol, on stderr, on one l
     [['why', 'nobody', '--json'], 4],
     [['url', 'nobody', '--json'], 4],
     [['alias', 'grafana', 'nonsense', '--json'], 2],
+    [['alias', 'nobody', '--remove', '--json'], 4],
     [['env', 'nobody', '--json'], 4],
     [['ports', '--json', '-f', 'missing.toml'], 2],
     [['events', '--json', '--file', 'missing.toml'], 2],

@@ -51,10 +51,14 @@ async function list(context: CommandContext, call: Invocation): Promise<number> 
 
 async function remove(context: CommandContext, call: Invocation, host: string): Promise<number> {
   const { removed } = await (await context.connect()).removeAlias(host)
+  if (!removed) {
+    throw new LocaldError('service_unknown', `There is no alias "${host}"`, {
+      hint: 'See which there are: locald alias',
+    })
+  }
   if (call.flag('json')) context.output.printJson({ host, removed })
-  else if (removed) context.output.note(`Removed ${host}`)
-  if (removed) return exitCodes.ok
-  throw new LocaldError('service_unknown', `There is no alias "${host}"`, { hint: 'See which there are: locald alias' })
+  else context.output.note(`Removed ${host}`)
+  return exitCodes.ok
 }
 
 /** Why it cannot be opened yet. */
