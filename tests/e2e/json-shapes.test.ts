@@ -436,7 +436,9 @@ test('every answer with --json has the keys that the documentation and the proto
   for (const service of ['api', 'jobs', 'broken', 'late']) expectShape(why, await shop.locald('why', service, '--json'))
   expectShape(server, await shop.locald('server', 'status', '--json'))
   expectShape(url, await shop.locald('url', 'api', '--json'))
-  expectShape(url, await shop.locald('url', 'jobs', '--json'))
+  const nowhere = await shop.locald('url', 'jobs', '--json')
+  expectShape(url, nowhere, 1)
+  expect(error.parse(JSON.parse(nowhere.stderr)).error.code).toBe('not_running')
   expectShape(alias, await shop.locald('alias', 'grafana', '3000', '--json'))
   expectShape(aliases, await shop.locald('alias', '--json'))
   expectShape(

@@ -7,8 +7,10 @@ import { askOrElse } from '../without-daemon.ts'
 export async function url(context: CommandContext, call: Invocation): Promise<number> {
   const { output } = context
   const answer = await askForUrl(context, call.args[0])
-  if (call.flag('json')) output.printJson(answer)
-  else output.print(usableUrl(answer, call.args[0]))
+  const isJson = call.flag('json')
+  if (isJson) output.printJson(answer)
+  const address = usableUrl(answer, call.args[0])
+  if (!isJson) output.print(address)
   return exitCodes.ok
 }
 
