@@ -11,7 +11,7 @@ export const exitCodes = {
   unreachable: 3,
   /** No such project or service. */
   unknown: 4,
-  /** `run` and `try`: locald itself failed, not the command. */
+  /** `run` and `try`: locald itself failed, not the command. Not for a wrong command line, which is `usage`. */
   runFailed: 125,
 } as const
 

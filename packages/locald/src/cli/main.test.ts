@@ -328,6 +328,9 @@ test('`run` gives the command its environment and passes its exit on; 125 is loc
   expect(await run('web', '--', project.cwd)).toBe(126)
   expect(await run('worker')).toBe(3)
   expect(await run('nobody', '--', 'true')).toBe(125)
+  using site = createProject({ 'locald.toml': '[services.docs]\ntype = "site"\npath = "."\n' })
+  const without = await startMain(['run', 'docs'], site).result
+  expect(without).toMatchObject({ code: 2, stderr: expect.stringContaining('Cannot run "docs": it has no command') })
   const tooLong = await startMain(['run', 'web', '--', 'true', 'x'.repeat(200_000)], project).result
   expect(tooLong).toMatchObject({ code: 125, stderr: expect.stringContaining('Cannot run "true": E2BIG') })
   using lost = createProject({ 'locald.toml': '[services.web]\ncommand = "true"\nworkdir = "nowhere"\n' })
