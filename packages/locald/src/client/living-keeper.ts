@@ -2,13 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Installation } from '../lib/installation.ts'
-import { startTimeOf } from '../lib/process-tree.ts'
+import { processEntry } from '../lib/process-tree.ts'
 
 /** Its pid; null when there is none. */
 export function livingKeeper({ keeperLock }: Installation): number | null {
   if (!existsSync(keeperLock)) return null
   const [pid = 0, startTime] = readFileSync(keeperLock, 'utf8').trim().split(' ').map(Number)
-  return pid > 0 && startTimeOf(pid) === startTime ? pid : null
+  const entry = pid > 0 ? processEntry(pid) : null
+  // One that has ended may wait for a while to be reaped.
+  return entry !== null && entry.alive && entry.startTime === startTime ? pid : null
 }
 
 /** The keeper runs, and its services, but it does not start the daemon any more. */
