@@ -12,3 +12,8 @@ test.each([
 ])('openLine() with %i addresses', (count, line) => {
   expect(openLine(addresses(count), styleFor(false))).toBe(line)
 })
+
+test('openLine() names an address once that replicas share', () => {
+  const all = ['http://web', 'http://web', 'http://api', 'http://web']
+  expect(openLine(all, styleFor(false))).toBe('Open  http://web  http://api')
+})

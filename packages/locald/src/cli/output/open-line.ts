@@ -4,8 +4,9 @@ import type { Style } from './style.ts'
 /** More of them are no help in one line; the table above it has them all. */
 const addressesShown = 5
 
-/** `addresses` has at least one. */
-export function openLine(addresses: readonly string[], style: Style): string {
+/** `all` has at least one; replicas share theirs. */
+export function openLine(all: readonly string[], style: Style): string {
+  const addresses = [...new Set(all)]
   // One more would take as much room as to say that there is one more.
   const shown = addresses.length <= addressesShown + 1 ? addresses : addresses.slice(0, addressesShown)
   const more = addresses.length - shown.length
