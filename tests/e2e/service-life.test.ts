@@ -146,6 +146,17 @@ depends_on = ["web"]
   expect((await project.locald('status')).stdout).toMatch(/^web\s/mu)
 })
 
+test('one replica is stopped by its label, which the report names', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': '[services.web]\ntype = "worker"\ncommand = "exec sleep 1000"\nreplicas = 2\n',
+  })
+  await project.up()
+  const stop = await project.locald('stop', 'web.1')
+  expect(stop.stderr).toMatch(/^Stopped web\.1 in/mu)
+  expect((await project.status()).services.map((s) => s.state)).toEqual(['stopped', 'running'])
+})
+
 test('a fixed port with replicas is an error that says so', async () => {
   await using harness = createHarness()
   const project = harness.project({ 'locald.toml': '[services.web]\ncommand = "x"\nport = 3000\nreplicas = 2\n' })

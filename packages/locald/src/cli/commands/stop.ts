@@ -77,7 +77,7 @@ interface StopReport {
 
 function reportStop(
   { output }: CommandContext,
-  { ended, services }: OrderResult,
+  { ended, project, services }: OrderResult,
   { wasUp, tookMs, isJson }: StopReport,
 ): number {
   const { style } = output.side
@@ -85,7 +85,7 @@ function reportStop(
   const isSuperseded = ended?.outcome === 'superseded' && services.every(isDown)
   if (ended === null || ended.outcome === 'done' || isSuperseded) {
     const stopped = wasUp.filter((was) => services.some((s) => s.name === was.name && s.instance === was.instance))
-    const names = stopped.map((snapshot) => labelIn(services, snapshot)).join(', ')
+    const names = stopped.map((snapshot) => labelIn(project.services, snapshot)).join(', ')
     output.note(names === '' ? 'Nothing was running' : `Stopped ${names} in ${formatDuration(tookMs)}`)
     for (const problem of ended?.problems ?? []) output.note(`${style.yellow('warning:')} ${problem}`)
     return exitCodes.ok
