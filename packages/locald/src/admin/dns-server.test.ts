@@ -77,6 +77,7 @@ test('nothing is left open where only the other half of a port is taken', async 
   const { port } = holder.address()
   const opened = (): number => process.getActiveResourcesInfo().filter((kind) => /UDP|TCP/.test(kind)).length
   await expect(DnsServer.open({ port, suffixes: ['test'] }, logger)).rejects.toMatchObject({ code: 'EADDRINUSE' })
-  await expect.poll(opened, 'the holder').toBe(1)
+  // The holder.
+  await expect.poll(opened).toBe(1)
   holder.close()
 })
