@@ -189,6 +189,23 @@ ${sleeper}depends_on = ["web"]
   )
 })
 
+test('an http check that expects another status', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'server.mjs': answering(`response.end()`),
+    'locald.toml': `[services.web]
+command = "node server.mjs"
+health_check = { type = "http", path = "/", status = 204 }
+start_timeout = "1s"
+`,
+  })
+  expect((await project.locald('up')).code).toBe(1)
+  const { top } = await why(project, 'web')
+  expect(top).toMatch(/GET \/ on port \d+ answered 200, expected 204/u)
+  expect(top).toContain('→ Correct "path" or "status" of its health_check (locald.toml:1), or let it answer otherwise')
+  expect(top).not.toContain('Let it listen')
+})
+
 test('a command check that fails: its exit code, its output, and how to run it by hand', async () => {
   await using harness = createHarness()
   const project = harness.project({

@@ -208,11 +208,14 @@ function checkAdvice(message: string, facts: WhyFacts): readonly string[] {
   }
   const container = containerAdvice(message, facts)
   if (container !== null) return [container]
-  const status = / answered (\d{3})$/u.exec(message)?.[1]
+  const status = / answered (\d{3})(?:, expected .*)?$/u.exec(message)?.[1]
   if (status === '404') return [`Correct "path" of its health_check (${placeOf(facts)}), or let it answer there`]
   if (status === '401' || status === '403')
     return [`Let its health_check send "headers", or accept that "status" (${placeOf(facts)})`]
   if (status !== undefined && status >= '500') return [`It answers, with an error of its own: see what it wrote`]
+  if (status !== undefined) {
+    return [`Correct "path" or "status" of its health_check (${placeOf(facts)}), or let it answer otherwise`]
+  }
   if (check?.type === 'command') {
     const command = typeof check.command === 'string' ? `sh -c '${check.command}'` : check.command.join(' ')
     return [`Run the check by hand: locald run ${label} -- ${command}`]

@@ -48,6 +48,16 @@ describe('httpCheck()', () => {
     expect(result.message).toMatch(new RegExp(`^GET / on port \\d+ answered ${code}$`))
   })
 
+  test('says what was expected of an answer that is no error', async () => {
+    await using server = await TestServer.start((_request, response) => response.end())
+    const status = [
+      [201, 201],
+      [400, 404],
+    ] as const
+    const { ok, message } = await httpCheck(server.attempt({ status }), never)
+    expect([ok, message]).toEqual([false, expect.stringMatching(/ answered 200, expected 201 or 400-404$/)])
+  })
+
   test('asks with the given method, path and headers, as localhost, and closes the connection', async () => {
     const seen: unknown[] = []
     await using server = await TestServer.start(({ method, url, headers }, response) => {

@@ -52,11 +52,17 @@ export async function httpCheck(attempt: HttpAttempt, signal: AbortSignal): Prom
     const body = bodyOf(response).finally(release)
     // A healthy head is the answer; its body is read aside.
     if (attempt.status.some(([low, high]) => code >= low && code <= high)) return { ok: true, message }
-    return withOutput({ ok: false, message }, await body)
+    // Of errors everybody knows that they are none of what is expected.
+    const expected = code < 400 ? `, expected ${attempt.status.map(rangeText).join(' or ')}` : ''
+    return withOutput({ ok: false, message: `${message}${expected}` }, await body)
   } catch (error) {
     release()
     return { ok: false, message: `${what}: ${isLate ? `no answer within ${attempt.timeoutMs} ms` : reasonOf(error)}` }
   }
+}
+
+function rangeText([low, high]: readonly [number, number]): string {
+  return low === high ? String(low) : `${low}-${high}`
 }
 
 function withOutput(result: AttemptResult, output: string): AttemptResult {
