@@ -146,15 +146,19 @@ depends_on = ["web"]
   expect((await project.locald('status')).stdout).toMatch(/^web\s/mu)
 })
 
-test('one replica is stopped by its label, which the report names', async () => {
+test('one replica is started or stopped by its label, and no other', async () => {
   await using harness = createHarness()
   const project = harness.project({
     'locald.toml': '[services.web]\ntype = "worker"\ncommand = "exec sleep 1000"\nreplicas = 2\n',
   })
+  const states = async (): Promise<readonly string[]> => (await project.status()).services.map(({ state }) => state)
+  expect((await project.locald('up', 'web.2')).code).toBe(0)
+  expect(await states()).toEqual(['stopped', 'running'])
   await project.up()
+  expect(await states()).toEqual(['running', 'running'])
   const stop = await project.locald('stop', 'web.1')
   expect(stop.stderr).toMatch(/^Stopped web\.1 in/mu)
-  expect((await project.status()).services.map((s) => s.state)).toEqual(['stopped', 'running'])
+  expect(await states()).toEqual(['stopped', 'running'])
 })
 
 test('a fixed port with replicas is an error that says so', async () => {

@@ -66,7 +66,8 @@ export class OrderDesk {
       flags,
       ...(kind === 'start' && hasBase(read) ? { portBase: portBaseOf(read, shell) } : {}),
     }))
-    const names = new Set(selectInstances(plan, request.services, 'needed').map((i) => i.service))
+    const selected = selectInstances(plan, request.services, 'needed')
+    const names = new Set(selected.map((i) => i.service))
     refuseUnsupported(plan, names)
     if (kind === 'start') this.#refuseRunning(plan)
     const named = request.services.length === 0 ? new Set<string>() : servicesNamed(plan, request.services)
@@ -82,7 +83,7 @@ export class OrderDesk {
       order: request.order,
       kind,
       plan,
-      services: names,
+      keys: selected.map((i) => instanceKey(i.service, i.instance)),
       named,
       flags,
       timeoutMs: request.timeout_ms ?? null,

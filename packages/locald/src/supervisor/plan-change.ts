@@ -40,18 +40,23 @@ export function isOutdated(service: ServicePlan, { instances }: Pick<ProjectReco
   })
 }
 
-/** A completed task runs again only when one that depends on it is about to start, or when its definition changed. */
+/**
+ * Of the services with one of these instances. A completed task runs again only when one that depends on it is about to start,
+ * or when its definition changed.
+ */
 export function servicesToStart(
   { planned, instances }: Pick<ProjectRecord, 'planned' | 'instances'>,
-  wanted: ReadonlySet<string>,
+  keys: ReadonlySet<string>,
   changed: ReadonlySet<string>,
 ): ReadonlySet<string> {
+  const keysIn = ({ name, instances: all }: ServicePlan): readonly string[] =>
+    all.map((i) => instanceKey(name, i.instance)).filter((key) => keys.has(key))
   const states = (service: ServicePlan): readonly (Instance | undefined)[] =>
-    service.instances.map((i) => instances.get(instanceKey(service.name, i.instance)))
+    keysIn(service).map((key) => instances.get(key))
   const isDone = (service: ServicePlan): boolean =>
     service.config.type === 'task' && states(service).every((i) => i?.state.id === 'completed')
   const isIdle = (service: ServicePlan): boolean => states(service).some((i) => i === undefined || !isActive(i))
-  const inScope = planned.plan.services.filter((s) => wanted.has(s.name))
+  const inScope = planned.plan.services.filter((s) => keysIn(s).length > 0)
   const starting = new Set(inScope.filter((s) => !isDone(s)).map((s) => s.name))
   for (const task of inScope.filter(isDone)) {
     const dependents = dependentsOf(planned.plan, task.name)

@@ -87,6 +87,21 @@ describe('up()', () => {
     expect(world.news()).toEqual(['spawn web.1'])
   })
 
+  test('starts one replica alone, and a completed task again only for that one', async () => {
+    const plan = world.plan({ web: { replicas: 2, dependsOn: ['setup'] }, setup: { type: 'task' } })
+    const one = { keys: ['setup.1', 'web.2'] }
+    await world.up(plan, one)
+    expect(world.news()).toEqual(['spawn setup.1'])
+    await world.exits('setup', 0)
+    expect(world.news()).toContain('spawn web.2')
+    expect(world.states()).toEqual({ 'setup.1': 'completed', 'web.1': 'stopped', 'web.2': 'starting' })
+    await world.healthy('web.2')
+    world.news()
+    await world.up(plan, { ...one, order: 'again' })
+    expect(world.news()).not.toContain('spawn setup.1')
+    expect(world.states()).toEqual({ 'setup.1': 'completed', 'web.1': 'stopped', 'web.2': 'running' })
+  })
+
   test('changes nothing of a project that is up', async () => {
     const plan = world.plan(chain)
     await world.up(plan)

@@ -30,9 +30,9 @@ export interface UpRequest {
   readonly order: string
   readonly kind: 'up' | 'start'
   readonly plan: Plan
-  /** Names of the services to bring up, dependencies included. */
-  readonly services: ReadonlySet<string>
-  /** Those of them that were asked for by name: what is on request starts now. */
+  /** Of the instances to bring up, dependencies included, in the order of the plan. */
+  readonly keys: readonly string[]
+  /** Services of them that were asked for by name: what is on request starts now. */
   readonly named: ReadonlySet<string>
   readonly flags: Readonly<Record<string, string>>
   readonly timeoutMs: number | null
@@ -171,7 +171,7 @@ export class Supervisor implements Disposable {
   }
 
   #up(request: UpRequest): void {
-    const { plan } = request
+    const { plan, keys } = request
     const project = plan.id
     const before = this.#records.state.projects.get(project)
     const moved = new Set(before === undefined ? [] : differenceOf(before.planned.plan, plan).changed)
@@ -184,8 +184,7 @@ export class Supervisor implements Disposable {
     }
     const record = this.#records.project(project)
     const changed = new Set(plan.services.filter((s) => moved.has(s.name) || isOutdated(s, record)).map((s) => s.name))
-    const starting = servicesToStart(record, request.services, changed)
-    const keys = keysOf(plan, request.services)
+    const starting = servicesToStart(record, new Set(keys), changed)
     const timeoutAt = request.timeoutMs === null ? null : this.#deps.clock.now() + request.timeoutMs
     const gone = keysOf({ services: leaving }, new Set(leaving.map((s) => s.name)))
     const { order: id, kind } = request

@@ -8,6 +8,7 @@ import { instanceKey } from '../../plan/instance-key.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { configOf, planOf } from '../../plan/testing/config-of.ts'
 import type { ServiceSketch } from '../../plan/testing/config-of.ts'
+import { keysOf } from '../place.ts'
 import { applyChange, emptyState, restoreState, storeState } from '../state.ts'
 import type { Change, SupervisorState } from '../state.ts'
 import { Supervisor } from '../supervisor.ts'
@@ -61,25 +62,26 @@ export class SupervisorWorld {
     plan: Plan,
     options: {
       readonly services?: readonly string[]
+      /** Instances instead of whole services. */
+      readonly keys?: readonly string[]
       readonly named?: readonly string[]
       readonly order?: string
       readonly timeoutMs?: number
     } = {},
   ): Promise<void> {
-    const services = new Set(options.services ?? plan.services.map((s) => s.name))
+    const keys = options.keys ?? keysOf(plan, new Set(options.services ?? plan.services.map((s) => s.name)))
     const { order = 'up-order', timeoutMs = null } = options
     const named = new Set(options.named)
-    this.supervisor.up({ order, kind: 'up', plan, services, named, flags: {}, timeoutMs, restart: false, warnings: [] })
+    this.supervisor.up({ order, kind: 'up', plan, keys, named, flags: {}, timeoutMs, restart: false, warnings: [] })
     await this.settle()
   }
 
   async start(plan: Plan, restart = false): Promise<void> {
-    const services = new Set(plan.services.map((s) => s.name))
     this.supervisor.up({
       order: 'start-order',
       kind: 'start',
       plan,
-      services,
+      keys: allKeys(plan),
       named: new Set(),
       flags: {},
       timeoutMs: null,
