@@ -57,6 +57,25 @@ test('ten mistakes are reported at once, each at its place, and nothing is start
   expect((await harness.locald(['status', '--json'], { cwd: project.directory })).stdout).not.toContain('"running"')
 })
 
+test('a variable that nobody sets is a warning of check, of up and of restart', async () => {
+  await using harness = createHarness()
+  const project = harness.project({
+    'locald.toml': `[services.w]\ntype = "worker"\ncommand = "sleep 1000"\nreplicas = 2\nenv = { MISS = "\${NOT_SET}" }\n`,
+  })
+  const checked = await project.locald('check', '--json')
+  expect(checked.code).toBe(0)
+  expect(checked.json<CheckAnswer>().diagnostics).toMatchObject([
+    { severity: 'warning', line: 5, message: expect.stringContaining('"NOT_SET", which is not set') },
+  ])
+  await project.up()
+  const warned = [expect.stringContaining('locald.toml:5: "MISS" refers to "NOT_SET"')]
+  expect((await project.status()).warnings).toEqual(warned)
+  await project.locald('restart')
+  expect((await project.status()).warnings).toEqual(warned)
+  await project.locald('restart', 'w.1')
+  expect((await project.status()).warnings).toEqual(warned)
+})
+
 test('a cycle is named in full', async () => {
   await using harness = createHarness()
   const project = harness.project({

@@ -2,8 +2,8 @@
 import { LocaldError } from '@locald/protocol'
 import type { OrderAnswer, OrderRequest } from '@locald/protocol'
 import type { EnvLayers } from '../plan/env-layers.ts'
-import { environmentFor } from '../plan/environment.ts'
-import { instanceKey } from '../plan/instance-key.ts'
+import { environmentWarnings } from '../plan/environment.ts'
+import { instanceKey, splitInstanceKey } from '../plan/instance-key.ts'
 import { portBaseOf } from '../plan/plan-for.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import { selectInstances } from '../plan/selection.ts'
@@ -73,9 +73,7 @@ export class OrderDesk {
     const named = request.services.length === 0 ? new Set<string>() : servicesNamed(plan, request.services)
     await this.#ports.refuseTaken(plan, names, named)
     await shells.keep(plan.id, shell)
-    const hidden = plan.services
-      .filter((s) => names.has(s.name))
-      .flatMap((s) => s.instances.flatMap((i) => environmentFor(plan, i, { layers, shell, flags }).warnings))
+    const hidden = environmentWarnings(plan, names, { layers, shell, flags })
     if (arrival.isStoppedSince(plan.id, names)) return this.#superseded(request, plan)
     const before = this.#parts.journal.seq
     const arrived = this.#parts.names.expect(plan)
@@ -112,11 +110,12 @@ export class OrderDesk {
   }
 
   async #restart(request: OrderRequest, arrival: Arrival): Promise<OrderAnswer> {
-    const { supervisor, catalog } = this.#parts
+    const { supervisor, shells, catalog } = this.#parts
     const listening = await this.#ports.listening()
-    const { plan, warnings } = await catalog.plan(request, (config) => ({
+    const flagsOf = (project: string): Variables => this.#projects.recordOf(project)?.planned.flags ?? {}
+    const { plan, layers, warnings } = await catalog.plan(request, (config) => ({
       ...this.#ports.inputsFor(config.id, listening),
-      flags: this.#projects.recordOf(config.id)?.planned.flags ?? {},
+      flags: flagsOf(config.id),
     }))
     const record = this.#projects.recordOf(plan.id)
     const isUp = record !== undefined && [...record.instances.values()].some(isActive)
@@ -124,6 +123,9 @@ export class OrderDesk {
     const selected = selectInstances(plan, request.services, 'named')
     const names = new Set(selected.map((i) => i.service))
     refuseUnsupported(plan, names)
+    const present = new Set([...record.instances.keys()].map((key) => splitInstanceKey(key).service))
+    const environment = { layers, shell: await shells.of(plan.id), flags: flagsOf(plan.id) }
+    const hidden = environmentWarnings(plan, present, environment)
     if (arrival.isStoppedSince(plan.id, names)) return this.#superseded(request, plan)
     const before = this.#parts.journal.seq
     supervisor.restart({
@@ -132,7 +134,7 @@ export class OrderDesk {
       keys: selected.map((i) => instanceKey(i.service, i.instance)),
       isNamed: request.services.length > 0,
       timeoutMs: request.timeout_ms ?? null,
-      warnings: shownWarnings(warnings),
+      warnings: shownWarnings([...warnings, ...hidden]),
     })
     return { order: request.order, seq: before, status: supervisor.status(plan.id) }
   }

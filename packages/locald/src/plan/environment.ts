@@ -66,6 +66,17 @@ export interface EnvironmentSubject extends EnvironmentInputs {
   readonly addresses: Addresses
 }
 
+/** Of all instances of these services. */
+export function environmentWarnings(
+  plan: Plan,
+  services: ReadonlySet<string>,
+  inputs: EnvironmentInputs,
+): readonly Diagnostic[] {
+  return plan.services
+    .filter(({ name }) => services.has(name))
+    .flatMap(({ instances }) => instances.flatMap((instance) => environmentFor(plan, instance, inputs).warnings))
+}
+
 /** {@link environmentFor} for what is not yet part of a plan: the variables by name, unsorted. */
 export function resolveEnvironment(subject: EnvironmentSubject): {
   readonly winners: ReadonlyMap<string, EnvVariable>

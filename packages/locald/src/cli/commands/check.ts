@@ -4,11 +4,14 @@ import type { Diagnostic } from '@locald/protocol'
 import type { Config } from '../../config/config.ts'
 import type { FoundConfig } from '../../config/discover.ts'
 import { loadDocuments } from '../../config/load-config.ts'
+import { quoteLines } from '../../config/quoted-lines.ts'
+import { environmentWarnings } from '../../plan/environment.ts'
 import { hostsOf } from '../../plan/host-names.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { examine } from '../../plan/read-plan.ts'
 import type { CommandContext, Invocation } from '../command.ts'
 import { configOptions } from '../offline-project.ts'
+import { definedVariables } from '../option-values.ts'
 import { renderHosts } from '../output/host-list.ts'
 import { countDiagnostics, renderDiagnostic, shortPath } from '../output/diagnostics.ts'
 
@@ -37,13 +40,20 @@ export async function check(context: CommandContext, call: Invocation): Promise<
   return isGood ? exitCodes.ok : exitCodes.usage
 }
 
-/** What reading the configuration finds, and what only planning does: ports, references, names. */
+/** What reading the configuration finds, and what only planning does: ports, references, names, variables that nobody sets. */
 async function checkAll(context: CommandContext): Promise<Checked> {
   const { result, found } = await loadDocuments(configOptions(context))
   const config = result.ok ? result.config : null
   const examined = await examine(result, () => ({}))
   if (!examined.ok) return { found, config, plan: null, diagnostics: examined.diagnostics }
-  return { found, config, plan: examined.read.plan, diagnostics: examined.read.warnings }
+  const { plan, layers, warnings } = examined.read
+  const names = new Set(plan.services.map(({ name }) => name))
+  // Replicas say the same.
+  const inPlaces = new Map<string, Diagnostic>()
+  for (const warning of environmentWarnings(plan, names, { layers, shell: definedVariables(context.env), flags: {} })) {
+    inPlaces.set(`${warning.file}:${warning.line}: ${warning.message}`, warning)
+  }
+  return { found, config, plan, diagnostics: [...warnings, ...(await quoteLines([...inPlaces.values()]))] }
 }
 
 function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {
