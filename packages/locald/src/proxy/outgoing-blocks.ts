@@ -23,9 +23,10 @@ function takeBlock(atLeast: number): Buffer {
   return block
 }
 
-function giveBack(block: Buffer): void {
+/** `wasSent`: of what was broken off the system may still send some, so that nothing else may be written there. */
+function giveBack(block: Buffer, wasSent: boolean): void {
   kept -= block.length
-  pool.giveBack(block)
+  if (wasSent) pool.giveBack(block)
 }
 
 /** The way of one answer after the other into a stream. */
@@ -91,7 +92,7 @@ export class OutgoingBlocks {
     const data = block.subarray(0, this.#used)
     this.#block = null
     this.#used = 0
-    this.#write(data, () => giveBack(block))
+    this.#write(data, (wasSent) => giveBack(block, wasSent))
   }
 
   /** The same, and nothing follows. */
@@ -107,11 +108,12 @@ export class OutgoingBlocks {
     this.#write(data, () => (kept -= length))
   }
 
-  /** `onDone`: what it takes may be used again, also when it could not be sent. */
-  #write(data: Buffer, onDone: () => void): void {
+  /** `onDone` is called also when it could not be sent. */
+  #write(data: Buffer, onDone: (wasSent: boolean) => void): void {
     this.#underWay += 1
     this.#stream.write(data, () => {
-      onDone()
+      // Streams of Node may call this without an error when they are broken off.
+      onDone(!this.#stream.destroyed)
       this.#underWay -= 1
       this.send()
       this.#onSent()
@@ -119,7 +121,7 @@ export class OutgoingBlocks {
   }
 
   #discard(): void {
-    if (this.#block !== null) giveBack(this.#block)
+    if (this.#block !== null) giveBack(this.#block, true)
     this.#block = null
     this.#used = 0
   }
