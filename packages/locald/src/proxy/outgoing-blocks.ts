@@ -23,10 +23,9 @@ function takeBlock(atLeast: number): Buffer {
   return block
 }
 
-/** `wasSent`: of what was broken off the system may still send some, so that nothing else may be written there. */
-function giveBack(block: Buffer, wasSent: boolean): void {
+function giveBack(block: Buffer): void {
   kept -= block.length
-  if (wasSent) pool.giveBack(block)
+  pool.giveBack(block)
 }
 
 /** The way of one answer after the other into a stream. */
@@ -92,7 +91,7 @@ export class OutgoingBlocks {
     const data = block.subarray(0, this.#used)
     this.#block = null
     this.#used = 0
-    this.#write(data, (wasSent) => giveBack(block, wasSent))
+    this.#write(data, () => giveBack(block))
   }
 
   /** The same, and nothing follows. */
@@ -108,12 +107,11 @@ export class OutgoingBlocks {
     this.#write(data, () => (kept -= length))
   }
 
-  /** `onDone` is called also when it could not be sent. */
-  #write(data: Buffer, onDone: (wasSent: boolean) => void): void {
+  /** `onDone`: what it takes may be used again, also when it could not be sent. */
+  #write(data: Buffer, onDone: () => void): void {
     this.#underWay += 1
     this.#stream.write(data, () => {
-      // Streams of Node may call this without an error when they are broken off.
-      onDone(!this.#stream.destroyed)
+      onDone()
       this.#underWay -= 1
       this.send()
       this.#onSent()
@@ -121,7 +119,7 @@ export class OutgoingBlocks {
   }
 
   #discard(): void {
-    if (this.#block !== null) giveBack(this.#block, true)
+    if (this.#block !== null) giveBack(this.#block)
     this.#block = null
     this.#used = 0
   }
