@@ -37,7 +37,8 @@ async function allProcesses({ supervisor, keeper, strays }: ProcessParts): Promi
   const found = records.map(async (record) => {
     const { plan } = record.planned
     const processes = await processesOf(record, plan, keeper)
-    return processes.map((each) => ({ ...each, service: `${projectLabel(plan, plans)} ${each.service}` }))
+    const label = projectLabel(plan, plans)
+    return processes.map((each) => ({ ...each, service: `${label} ${each.service}` }))
   })
   return [...(await Promise.all(found)).flat(), ...(await strays.processes())]
 }

@@ -78,6 +78,7 @@ export class Keeper {
   #reviewedAt = 0
   #reviewCost = 0
   #isStopping = false
+  /** What `members` answers with until the loop goes round. */
   #shown: ReadonlyMap<string, readonly ProcessEntry[]> | null = null
   #onEmptied: (() => void) | null = null
   readonly #onChildEnded = (): void => this.#childEnded()

@@ -66,15 +66,16 @@ export interface EnvironmentSubject extends EnvironmentInputs {
   readonly addresses: Addresses
 }
 
-/** Of all instances of these services. */
+/** Of all instances of these services; what several of them say is there once. */
 export function environmentWarnings(
   plan: Plan,
   services: ReadonlySet<string>,
   inputs: EnvironmentInputs,
 ): readonly Diagnostic[] {
-  return plan.services
+  const all = plan.services
     .filter(({ name }) => services.has(name))
     .flatMap(({ instances }) => instances.flatMap((instance) => environmentFor(plan, instance, inputs).warnings))
+  return [...new Map(all.map((each) => [`${each.file}:${each.line}: ${each.message}`, each])).values()]
 }
 
 /** {@link environmentFor} for what is not yet part of a plan: the variables by name, unsorted. */

@@ -286,6 +286,23 @@ describe('Proxy', () => {
     for (const socket of sockets) socket.destroy()
   })
 
+  it('counts the small pieces, too, of which nothing is taken', async () => {
+    await using rig = await openProxy()
+    const answers: ServerResponse[] = []
+    await using service = await httpService((_request, response) => void answers.push(response))
+    rig.proxy.receive({ type: 'routes', table: tableOf([target([service.port])]) })
+    const noWindow = frame(frameTypes.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), number32(0)]))
+    const before = keptBytes()
+    const socket = await besiege(rig.httpPort, Buffer.concat([http2Preface, noWindow, headersOf(1, request)]))
+    await expect.poll(() => answers.length).toBe(1)
+    for (let count = 1; count <= 5; count += 1) {
+      answers[0]?.write(Buffer.alloc(7000))
+      await expect.poll(() => keptBytes() - before).toBe(count * 7000)
+    }
+    socket.destroy()
+    await expect.poll(keptBytes).toBe(before)
+  })
+
   it('refuses what more requests ask than services may have at once, until some have been answered', async () => {
     await using rig = await openProxy()
     const waiting: ServerResponse[] = []

@@ -48,12 +48,8 @@ async function checkAll(context: CommandContext): Promise<Checked> {
   if (!examined.ok) return { found, config, plan: null, diagnostics: examined.diagnostics }
   const { plan, layers, warnings } = examined.read
   const names = new Set(plan.services.map(({ name }) => name))
-  // Replicas say the same.
-  const inPlaces = new Map<string, Diagnostic>()
-  for (const warning of environmentWarnings(plan, names, { layers, shell: definedVariables(context.env), flags: {} })) {
-    inPlaces.set(`${warning.file}:${warning.line}: ${warning.message}`, warning)
-  }
-  return { found, config, plan, diagnostics: [...warnings, ...(await quoteLines([...inPlaces.values()]))] }
+  const unset = environmentWarnings(plan, names, { layers, shell: definedVariables(context.env), flags: {} })
+  return { found, config, plan, diagnostics: [...warnings, ...(await quoteLines(unset))] }
 }
 
 function jsonAnswer({ found, config, plan, diagnostics }: Checked): unknown {

@@ -71,12 +71,9 @@ async function reportDns({ output }: CommandContext, dns: DnsSetup, isDaemonUp: 
   const words = `Names below ${dns.suffixes.join(', ')} are asked of 127.0.0.1:${dns.port}`
   const isAnswered = await answersDns(dns)
   const isFound = isAnswered && (await findsNames(dns))
-  if (isFound) output.note(`${style.green('✓')} ${words}`)
-  else if (isAnswered) output.note(`${style.yellow('•')} ${words}; not found by the system, "locald doctor" tells why`)
-  else
-    output.note(
-      `${style.yellow('•')} ${words}; ${isDaemonUp ? 'not answered yet, "locald doctor" tells why' : 'answered after: locald server start'}`,
-    )
+  const fault = isAnswered ? 'not found by the system' : 'not answered yet'
+  const advice = isDaemonUp ? `${fault}, "locald doctor" tells why` : 'answered after: locald server start'
+  output.note(isFound ? `${style.green('✓')} ${words}` : `${style.yellow('•')} ${words}; ${advice}`)
   return isAnswered
 }
 

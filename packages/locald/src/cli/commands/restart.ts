@@ -3,14 +3,14 @@ import type { CommandContext, Invocation } from '../command.ts'
 import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
 import { definedVariables, durationOption } from '../option-values.ts'
-import { withoutNotes } from '../output/output.ts'
+import { withoutNotes } from '../without-notes.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
 
 export async function restart(given: CommandContext, call: Invocation): Promise<number> {
   const isJson = call.flag('json')
-  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
+  const context = isJson ? withoutNotes(given) : given
   const timeoutMs = durationOption(call, 'timeout')
   const client = await context.connect()
   const result = await followOrder(context, client, {

@@ -10,13 +10,13 @@ import { followOrder } from '../follow-order.ts'
 import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { formatDuration } from '../output/durations.ts'
-import { withoutNotes } from '../output/output.ts'
+import { withoutNotes } from '../without-notes.ts'
 import { labelIn } from '../output/service-words.ts'
 import { orderError } from '../report-outcome.ts'
 
 export async function stop(given: CommandContext, call: Invocation): Promise<number> {
   const isJson = call.flag('json')
-  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
+  const context = isJson ? withoutNotes(given) : given
   const { output, installation, now } = context
   // Without a daemon, services may still run: those of a keeper that was killed. Only the next daemon can tell.
   if (!(await isListening(installation)) && !existsSync(installation.journal)) {

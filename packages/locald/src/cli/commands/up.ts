@@ -6,14 +6,14 @@ import { interruptedExit } from '../interrupted.ts'
 import type { OrderResult } from '../follow-order.ts'
 import { definedVariables, durationOption, variableOptions } from '../option-values.ts'
 import { openLine } from '../output/open-line.ts'
-import { withoutNotes } from '../output/output.ts'
+import { withoutNotes } from '../without-notes.ts'
 import { isReady } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 import { reportedServices, reportOutcome, reportWarnings } from '../report-outcome.ts'
 
 export async function up(given: CommandContext, call: Invocation): Promise<number> {
   const isJson = call.flag('json')
-  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
+  const context = isJson ? withoutNotes(given) : given
   const { output } = context
   const isWaiting = !call.flag('no-wait')
   const timeoutMs = durationOption(call, 'timeout')

@@ -5,14 +5,14 @@ import type { CommandContext, Invocation } from '../command.ts'
 import { matchServices } from '../match-services.ts'
 import { timeLimit } from '../../lib/time-limit.ts'
 import { durationOption } from '../option-values.ts'
-import { withoutNotes } from '../output/output.ts'
+import { withoutNotes } from '../without-notes.ts'
 import { ChangeLines } from '../output/progress.ts'
 import { describeService, isReady, isTroubled, labelIn } from '../output/service-words.ts'
 import { printProject } from '../print-project.ts'
 
 export async function wait(given: CommandContext, call: Invocation): Promise<number> {
   const isJson = call.flag('json')
-  const context = isJson ? { ...given, output: withoutNotes(given.output) } : given
+  const context = isJson ? withoutNotes(given) : given
   const timeoutMs = durationOption(call, 'timeout')
   const client = await context.connect()
   const first = await client.status(context.selector)

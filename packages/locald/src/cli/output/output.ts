@@ -29,11 +29,6 @@ export interface Output {
   readonly isLive: boolean
 }
 
-/** The same without notes: with `--json`, stderr is for the error alone. */
-export function withoutNotes({ answer, side, print, printJson, closed }: Output): Output {
-  return { answer, side, print, printJson, closed, note: () => {}, isLive: false }
-}
-
 /** What of a stream is used, so that a test can give another. */
 export interface OutputStream {
   write(text: string): unknown
